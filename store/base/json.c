@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The parts of json that no library is needed for: the strict pre-check and writing. */
+#include "base/json.h"
+
+#include "base/json_check.h"
+#include "base/limits.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+int json_check(const char *text, size_t len, struct err *e)
+{
+	int depth = 0;
+	bool in_string = false;
+
+	if (len > JSON_BYTES_MAX)
+		return err_set(e, -EFBIG, "JSON of %zu bytes, more than 2 GiB", len);
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)text[i];
+
+		if (c == '\0')
+			return err_set(e, -EINVAL, "JSON holds a NUL byte at %zu", i);
+		if (!in_string) {
+			in_string = c == '"';
+			depth += (c == '{' || c == '[') - (c == '}' || c == ']');
+			if (depth > JSON_DEPTH_MAX)
+				return err_set(e, -EINVAL, "JSON is more than %d deep",
+					       JSON_DEPTH_MAX);
+			continue;
+		}
+		if (c < 0x20)
+			return err_set(e, -EINVAL, "JSON holds a control byte in a string at %zu",
+				       i);
+		if (c == '"')
+			in_string = false;
+		if (c == '\\') {
+			if (len - i > 5 && memcmp(text + i, "\\u0000", 6) == 0)
+				return err_set(e, -EINVAL, "JSON holds \\u0000 at %zu", i);
+			i++;
+		}
+	}
+	return 0;
+}
+
+const char *json_get_text(const struct json *object, const char *key)
+{
+	return json_text(json_get(object, key));
+}
+
+static void line(struct jsonw *w)
+{
+	if (w->indent <= 0)
+		return;
+	buf_addc(w->out, '\n');
+	for (int i = 0; i < w->depth * w->indent; i++)
+		buf_addc(w->out, ' ');
+}
+
+/* What stands before a value or a key: a comma, a line break. */
+static void before(struct jsonw *w)
+{
+	if (w->after_key) {
+		w->after_key = false;
+		return;
+	}
+	if (w->depth == 0)
+		return;
+	if (w->filled & 1ULL << w->depth)
+		buf_addc(w->out, ',');
+	w->filled |= 1ULL << w->depth;
+	line(w);
+}
+
+static void open_(struct jsonw *w, char c)
+{
+	before(w);
+	buf_addc(w->out, c);
+	w->depth++;
+	assert(w->depth < 64);
+	w->filled &= ~(1ULL << w->depth);
+}
+
+static void close_(struct jsonw *w, char c)
+{
+	bool filled = w->filled & 1ULL << w->depth;
+
+	assert(w->depth > 0);
+	w->depth--;
+	if (filled)
+		line(w);
+	buf_addc(w->out, c);
+}
+
+void jsonw_object(struct jsonw *w)
+{
+	open_(w, '{');
+}
+
+void jsonw_object_end(struct jsonw *w)
+{
+	close_(w, '}');
+}
+
+void jsonw_array(struct jsonw *w)
+{
+	open_(w, '[');
+}
+
+void jsonw_array_end(struct jsonw *w)
+{
+	close_(w, ']');
+}
+
+static void quoted(struct jsonw *w, const char *text, size_t len)
+{
+	size_t start = 0;
+
+	buf_addc(w->out, '"');
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)text[i];
+
+		if (c >= 0x20 && c != '"' && c != '\\' && c != 0x7f)
+			continue;
+		buf_add(w->out, text + start, i - start);
+		start = i + 1;
+		if (c == '"' || c == '\\')
+			buf_addf(w->out, "\\%c", c);
+		else if (c == '\n')
+			buf_adds(w->out, "\\n");
+		else if (c == '\t')
+			buf_adds(w->out, "\\t");
+		else
+			buf_addf(w->out, "\\u%04x", c);
+	}
+	buf_add(w->out, text + start, len - start);
+	buf_addc(w->out, '"');
+}
+
+void jsonw_key(struct jsonw *w, const char *key)
+{
+	before(w);
+	quoted(w, key, strlen(key));
+	buf_adds(w->out, w->indent > 0 ? ": " : ":");
+	w->after_key = true;
+}
+
+void jsonw_text_n(struct jsonw *w, const char *text, size_t len)
+{
+	before(w);
+	quoted(w, text, len);
+}
+
+void jsonw_text(struct jsonw *w, const char *text)
+{
+	if (text)
+		jsonw_text_n(w, text, strlen(text));
+	else
+		jsonw_null(w);
+}
+
+void jsonw_u64(struct jsonw *w, uint64_t n)
+{
+	before(w);
+	buf_addf(w->out, "%llu", (unsigned long long)n);
+}
+
+void jsonw_i64(struct jsonw *w, int64_t n)
+{
+	before(w);
+	buf_addf(w->out, "%lld", (long long)n);
+}
+
+void jsonw_double(struct jsonw *w, double n)
+{
+	before(w);
+	if (!isfinite(n))
+		buf_adds(w->out, "null");
+	else if (n == floor(n) && fabs(n) < 9007199254740992.0)
+		buf_addf(w->out, "%.0f", n);
+	else
+		buf_addf(w->out, "%.17g", n);
+}
+
+void jsonw_bool(struct jsonw *w, bool b)
+{
+	before(w);
+	buf_adds(w->out, b ? "true" : "false");
+}
+
+void jsonw_null(struct jsonw *w)
+{
+	before(w);
+	buf_adds(w->out, "null");
+}
+
+static void scalar(struct jsonw *w, const struct json *j)
+{
+	switch (json_type(j)) {
+	case JSON_BOOL:
+		jsonw_bool(w, json_true(j));
+		break;
+	case JSON_NUMBER:
+		jsonw_double(w, json_number(j));
+		break;
+	case JSON_STRING:
+		jsonw_text(w, json_text(j));
+		break;
+	default:
+		jsonw_null(w);
+	}
+}
+
+void jsonw_value(struct jsonw *w, const struct json *j)
+{
+	struct json_iter stack[JSON_DEPTH_MAX + 1];
+	int depth = 0;
+
+	for (;;) {
+		enum json_type type = json_type(j);
+
+		if (type == JSON_ARRAY || type == JSON_OBJECT) {
+			assert(depth <= JSON_DEPTH_MAX);
+			stack[depth++] = json_iter(j);
+			if (type == JSON_OBJECT)
+				jsonw_object(w);
+			else
+				jsonw_array(w);
+		} else {
+			scalar(w, j);
+		}
+		for (;; depth--) {
+			if (depth == 0)
+				return;
+			j = json_next(&stack[depth - 1]);
+			if (j)
+				break;
+			if (stack[depth - 1].object)
+				jsonw_object_end(w);
+			else
+				jsonw_array_end(w);
+		}
+		if (stack[depth - 1].object)
+			jsonw_key(w, stack[depth - 1].key);
+	}
+}
+
+void jsonw_member_text(struct jsonw *w, const char *key, const char *text)
+{
+	jsonw_key(w, key);
+	jsonw_text(w, text);
+}
+
+void jsonw_member_u64(struct jsonw *w, const char *key, uint64_t n)
+{
+	jsonw_key(w, key);
+	jsonw_u64(w, n);
+}
+
+void jsonw_member_bool(struct jsonw *w, const char *key, bool b)
+{
+	jsonw_key(w, key);
+	jsonw_bool(w, b);
+}

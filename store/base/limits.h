@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * limits: a named upper bound for everything that input can grow, with its
+ * reason. Bytes unless the name says otherwise.
+ */
+#ifndef ENVFS_BASE_LIMITS_H
+#define ENVFS_BASE_LIMITS_H
+
+#define KIB 1024ULL
+#define MIB (1024 * KIB)
+#define GIB (1024 * MIB)
+
+/* Names (CEP 26; ext4 and the kernel's NAME_MAX; PATH_MAX less the prefix). */
+#define NAME_BYTES_MAX	   255
+#define PATH_BYTES_MAX	   4000
+#define PATH_DEPTH_MAX	   64
+#define LINK_BYTES_MAX	   4095
+#define ENV_NAME_BYTES_MAX 64 /* keeps '#!/envs/NAME/bin/python3.12' within the kernel's 127 */
+#define PACKAGE_NAME_MAX   64
+#define VERSION_BYTES_MAX  64
+#define BUILD_BYTES_MAX	   64
+#define FILE_NAME_MAX	   211
+#define SUBDIR_BYTES_MAX   32
+#define URL_BYTES_MAX	   4096
+#define PLACEHOLDER_MAX	   1024 /* conda-build writes 255; older ones less */
+
+/* Archives: bombs stop while streaming. */
+#define ARTIFACT_BYTES_MAX    (8 * GIB)
+#define PACKAGE_BYTES_MAX     (64 * GIB) /* unpacked */
+#define FILE_BYTES_MAX	      (32 * GIB)
+#define PACKAGE_FILES_MAX     1000000
+#define RATIO_MAX	      1000 /* unpacked to packed, after the first RATIO_FREE_BYTES */
+#define RATIO_FREE_BYTES      (64 * MIB)
+#define ZSTD_WINDOW_LOG_MAX   27
+#define INFO_MEMBER_BYTES_MAX (64 * MIB)  /* one document of info/, unpacked */
+#define INFO_PACKED_BYTES_MAX (256 * MIB) /* the info-* member, packed: some carry test data */
+#define ZIP_MEMBERS_MAX	      64
+#define ENTRY_POINTS_MAX      10000
+#define SPOTS_MAX	      (16 * 1024 * 1024) /* prefix spots of one package */
+#define TAIL_BYTES	      (64 * KIB)	 /* the range that answers most listings */
+
+/* Documents. */
+#define JSON_BYTES_MAX	       (2 * GIB)
+#define JSON_DEPTH_MAX	       32
+#define YAML_BYTES_MAX	       (1 * MIB)
+#define YAML_DEPTH_MAX	       32
+#define SPEC_BYTES_MAX	       4096
+#define SPECS_MAX	       10000
+#define LOCK_BYTES_MAX	       (16 * MIB)
+#define LOCK_PACKAGES_MAX      50000
+#define VERSION_SPEC_DEPTH_MAX 32
+
+/* Channels. */
+#define REPODATA_BYTES_MAX   (2 * GIB) /* plain */
+#define REPODATA_RECORDS_MAX 10000000
+#define RECORD_BYTES_MAX     (4 * MIB)
+#define CHANNELS_MAX	     256
+#define CONDARC_BYTES_MAX    (1 * MIB)
+
+/* Network. */
+#define REDIRECTS_MAX	     5
+#define HEADERS_BYTES_MAX    (64 * KIB)
+#define HOST_CONNECTIONS_MAX 8
+#define CONNECTIONS_MAX	     32
+
+/* The store. */
+#define OBJECT_BLOCK_BYTES   (128 * KIB) /* a page of a large file costs one block */
+#define GENERATION_BYTES_MAX (256 * MIB)
+#define GENERATIONS_MAX	     10000000
+#define PACKS_OPEN_MAX	     128 /* descriptors kept */
+
+/* The mount. */
+#define PARKED_MAX	  65536 /* requests; one more is answered EAGAIN */
+#define CONTROL_BYTES_MAX (4 * MIB)
+
+#endif
