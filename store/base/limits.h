@@ -36,6 +36,7 @@
 #define INFO_PACKED_BYTES_MAX (256 * MIB) /* the info-* member, packed: some carry test data */
 #define ZIP_MEMBERS_MAX	      64
 #define ENTRY_POINTS_MAX      10000
+#define SHEBANG_BYTES_MAX     4096 /* kept of a text file's first line; the kernel reads 256 */
 #define SPOTS_MAX	      (16 * 1024 * 1024) /* prefix spots of one package */
 #define TAIL_BYTES	      (64 * KIB)	 /* the range that answers most listings */
 
