@@ -30,13 +30,16 @@ struct record {
 	const char *fn, *name, *version, *build, *subdir;
 	const char *noarch; /* "", "generic", "python" */
 	uint64_t build_number, size, timestamp_ms;
-	struct digest sha256; /* zero: none */
-	struct md5 md5;	      /* zero: none */
-	const char *track_features, *features, *license, *python_site_packages_path;
+	struct digest sha256;		       /* zero: none */
+	struct md5 md5;			       /* zero: none */
+	const char *track_features, *features; /* names, one blank between them */
+	const char *license, *python_site_packages_path;
 	const uint32_t *depends, *constrains; /* text ids: repodata_text() */
 	uint32_t depend_count, constrain_count;
 	bool revoked;
-	const char *rest_json; /* "" or a JSON object: every other member, as published */
+	/* "" or a JSON object without blanks: every other member, as published, and those of the
+	 * above that were published in another form (null, a list, 1.0, …). */
+	const char *rest_json;
 };
 
 /* How to get it. */
@@ -84,11 +87,16 @@ AUTO_FREE_FN(repodata)
 
 const char *repodata_channel_url(const struct repodata *rd);
 const char *repodata_subdir(const struct repodata *rd);
+/* Records that are offered: sorted by name, then file name, so the order never depends on
+ * the document's. `removed` ones, and a .tar.bz2 that has a .conda twin (or every .conda,
+ * with use_only_tar_bz2), stand behind them and are only found by repodata_find_artifact();
+ * those of `v3` and those that are of no use are not in it. */
 uint32_t repodata_count(const struct repodata *rd);
+/* With those that stand behind. */
+uint32_t repodata_total(const struct repodata *rd);
+/* A record that turns out damaged has the name "" and is revoked; see repodata_damaged(). */
 void repodata_record(const struct repodata *rd, uint32_t i, struct record *ret);
-/* Records of one name: [*ret_first, *ret_first + count). Sorted by file name, so
- * the order never depends on the document's. `removed` ones and those of `v3` are
- * not in it, nor a .tar.bz2 that has a .conda twin. */
+/* Records of one name: [*ret_first, *ret_first + count). */
 uint32_t repodata_find(const struct repodata *rd, const char *name, uint32_t *ret_first);
 /* Distinct dependency texts have distinct ids below repodata_text_count(). */
 uint32_t repodata_text_count(const struct repodata *rd);
@@ -96,13 +104,22 @@ const char *repodata_text(const struct repodata *rd, uint32_t id);
 /* All names, sorted: for nearest names and `search`. */
 uint32_t repodata_name_count(const struct repodata *rd);
 const char *repodata_name(const struct repodata *rd, uint32_t i);
+/* Records of the document that were of no use (a bad name, …): how many, and a sentence
+ * about the first; "" when there are none. */
+uint32_t repodata_skipped(const struct repodata *rd, const char **ret_why);
+/* Whether what was read so far pointed out of the file. Open checks the header and where
+ * the sections lie, in constant time; each access checks what it follows. */
+bool repodata_damaged(const struct repodata *rd);
+/* Hashes all of it: -EBADMSG when a byte has changed. Takes some 10 ms for 100 MB. */
+int repodata_verify(const struct repodata *rd, struct err *e) MUST_CHECK;
 /* Where the artifact is (base_url honoured), no credentials. */
 int repodata_url(const struct repodata *rd, uint32_t i, struct buf *ret, struct err *e) MUST_CHECK;
-/* The record as conda publishes it (all members, patched), one JSON object. */
+/* The record as the document has it (all members, patched), one JSON object. */
 int repodata_record_json(const struct repodata *rd, uint32_t i, struct buf *ret, struct err *e)
 	MUST_CHECK;
-/* A record whose artifact has this MD5 or SHA-256 or file name: completes old locks.
- * -1 when there is none. */
+/* A record whose artifact has this SHA-256, else this MD5, else this file name (each may be
+ * NULL), and no hash that differs: completes old locks. Also finds those that are not
+ * offered. -1 when there is none. */
 int64_t repodata_find_artifact(const struct repodata *rd, const struct digest *sha256,
 			       const struct md5 *md5, const char *fn);
 
