@@ -69,6 +69,9 @@
 #define GENERATION_BYTES_MAX (256 * MIB)
 #define GENERATIONS_MAX	     10000000
 #define PACKS_OPEN_MAX	     128 /* descriptors kept */
+#define PACK_READS_MAX	     8	 /* at once; each holds two blocks and a zstd context, 0.4 MiB */
+#define OBJECT_WHOLE_BYTES   (4 * MIB) /* up to here an object is hashed before it is compressed */
+#define MANIFEST_BYTES_MAX   (2 * GIB) /* a million files take about 120 MiB */
 
 /* The mount. */
 #define PARKED_MAX	  65536 /* requests; one more is answered EAGAIN */
