@@ -63,6 +63,12 @@
 #define HEADERS_BYTES_MAX    (64 * KIB)
 #define HOST_CONNECTIONS_MAX 8
 #define CONNECTIONS_MAX	     32
+#define REQUESTS_MAX	     131072 /* waiting and under way: two for each package of a lock */
+#define TRUST_BYTES_MAX	     (4 * MIB)	 /* a file of certificates (Debian's: 220 KB), or netrc */
+#define USELESS_BYTES_MAX    (64 * KIB)	 /* of an error's page; then the connection is given up */
+#define LOCAL_SLICE_BYTES    (256 * KIB) /* of a file URL, between the network's turns */
+#define RETRY_FREE_BYTES     (1 * MIB)	 /* an attempt that brought more is not counted */
+#define PAUSE_MS_MAX	     8000	 /* between attempts */
 
 /* The store. */
 #define OBJECT_BLOCK_BYTES   (128 * KIB) /* a page of a large file costs one block */

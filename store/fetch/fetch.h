@@ -12,8 +12,10 @@
  *
  * Errors: -ENOENT (404, 410, no such file), -EACCES (401, 403), -EHOSTUNREACH
  * (no way to the server), -ETIMEDOUT (no progress), -EBADMSG (wrong hash, size
- * or range), -EFBIG, -ECANCELED, -EIO (other); the sentence has the URL without
- * credentials, what happened, and how often it was tried.
+ * or range), -EFBIG, -ECANCELED, -EINVAL (no such URL), -EIO (other), or what
+ * writing to fd failed with (-ENOSPC …); the sentence has the URL without
+ * credentials, what happened, and how often it was tried. docs/network.md says
+ * what is asked of servers, and what is done about each failure.
  */
 #ifndef ENVFS_FETCH_FETCH_H
 #define ENVFS_FETCH_FETCH_H
@@ -77,25 +79,30 @@ struct fetch_request {
 	uint64_t size;
 	struct digest *ret_sha256;	  /* where not NULL: what it is, for whole files */
 	const char *etag, *last_modified; /* conditional; NULL: not. copied */
-	int priority;			  /* larger first: listings before artifacts */
+	int priority;			  /* 0 to 15, larger first: listings before artifacts */
 	void (*done)(void *ctx, const struct fetch_result *result);
 	/* Or NULL. On the fetch thread, as bytes arrive. total 0: not known. */
 	void (*progress)(void *ctx, uint64_t bytes, uint64_t total);
 	void *ctx;
 };
 
-/* Never blocks; an error is one of memory. *ret_id (or NULL) is for cancelling. */
+/*
+ * Never blocks; an error is one of memory, or -ECANCELED while f is being freed;
+ * then done is not called. May be called from a done function. *ret_id (or NULL)
+ * is for cancelling.
+ */
 int fetch_start(struct fetcher *f, const struct fetch_request *rq, uint64_t *ret_id, struct err *e)
 	MUST_CHECK;
 void fetch_cancel(struct fetcher *f, uint64_t id);
 
-/* Starts and waits; done, progress and ctx of rq are not used. */
+/* Starts and waits, on any thread but the fetch thread; done, progress and ctx of rq are not used.
+ */
 int fetch_wait(struct fetcher *f, const struct fetch_request *rq, struct fetch_result *ret,
 	       struct err *e) MUST_CHECK;
 
 /* How many requests went out since it was opened: for -v and tests. */
 uint64_t fetcher_request_count(const struct fetcher *f);
-/* Prints each request to fn, credentials removed: for -v. */
+/* Tells each attempt to fn when it is over, on the fetch thread, credentials removed: for -v. */
 void fetcher_trace(struct fetcher *f, void (*fn)(void *ctx, const char *line), void *ctx);
 
 #endif
