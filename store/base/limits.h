@@ -35,6 +35,9 @@
 #define INFO_MEMBER_BYTES_MAX (64 * MIB)  /* one document of info/, unpacked */
 #define INFO_PACKED_BYTES_MAX (256 * MIB) /* the info-* member, packed: some carry test data */
 #define ZIP_MEMBERS_MAX	      64
+#define ZIP_DIRECTORY_MAX     (1 * MIB)	  /* 64 records with names and extra fields take 10 KiB */
+#define PAX_BYTES_MAX	      (1 * MIB)	  /* one extended header: two paths and what xattrs there are */
+#define NAMES_BYTES_MAX	      (256 * MIB) /* all paths of one package together; real ones: 10 MiB */
 #define ENTRY_POINTS_MAX      10000
 #define SHEBANG_BYTES_MAX     4096 /* kept of a text file's first line; the kernel reads 256 */
 #define SPOTS_MAX	      (16 * 1024 * 1024) /* prefix spots of one package */

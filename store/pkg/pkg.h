@@ -20,12 +20,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The numbers are those of manifest/manifest.h (enum entry_type, enum noarch_kind),
+ * which stands above this room. */
+enum pkg_type { PKG_UNKNOWN, PKG_DIR, PKG_FILE, PKG_LINK };
+enum pkg_noarch { PKG_NOARCH_NONE, PKG_NOARCH_GENERIC, PKG_NOARCH_PYTHON };
+
 /* What info/ says about the whole package. */
 struct pkg_meta {
 	const char *name, *version, *build, *subdir; /* from index.json, checked (CEP 26) */
 	const char *index_json;			     /* as it is, valid JSON */
 	size_t index_json_len;
-	int noarch; /* enum noarch_kind of manifest/manifest.h: 0 none, 1 generic, 2 python */
+	int noarch; /* enum pkg_noarch */
 	/* "command = module:function" of link.json, split and checked: command a plain
 	 * file name, module and function dotted identifiers. */
 	const struct pkg_entry_point {
@@ -38,7 +43,7 @@ struct pkg_meta {
 struct pkg_row {
 	const char *path;
 	size_t path_len;
-	int type; /* enum entry_type; files-only packages: 0, the payload decides */
+	int type; /* enum pkg_type; files-only packages: PKG_UNKNOWN, the payload decides */
 	bool binary, no_link;
 	const char *placeholder; /* NULL: none */
 	size_t placeholder_len;
@@ -52,7 +57,7 @@ struct pkg_row {
 struct pkg_entry {
 	const char *path;
 	size_t path_len;
-	int type; /* enum entry_type */
+	int type; /* enum pkg_type */
 	uint32_t mode;
 	int64_t mtime_s;
 	uint32_t mtime_ns;
