@@ -53,6 +53,11 @@
 #define LOCK_BYTES_MAX	       (16 * MIB)
 #define LOCK_PACKAGES_MAX      50000
 #define VERSION_SPEC_DEPTH_MAX 32
+#define VERSION_CLAUSES_MAX    256  /* of one version expression */
+#define REGEX_BYTES_MAX	       256  /* conda's own are a few dozen */
+#define REGEX_STATES_MAX       1024 /* with {m,n} written out; a match keeps them on the stack */
+#define REGEX_GROUPS_MAX       16   /* nested */
+#define ENV_VARIABLES_MAX      1000
 
 /* Channels. */
 #define REPODATA_BYTES_MAX   (2 * GIB) /* plain */

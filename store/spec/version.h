@@ -8,6 +8,7 @@
 #define ENVFS_SPEC_VERSION_H
 
 #include "base/auto.h"
+#include "base/buf.h"
 #include "base/err.h"
 
 #include <stdbool.h>
@@ -22,7 +23,9 @@ AUTO_FREE_FN(version)
 int version_cmp(const struct version *a, const struct version *b); /* <0, 0, >0 */
 /* conda's VersionOrder.startswith: "1.8" is the start of "1.8.3" */
 bool version_starts_with(const struct version *v, const struct version *start);
-const char *version_text(const struct version *v);
+const char *version_text(const struct version *v); /* as given, without blanks around it */
+/* The parts before any '+' as JSON: [[0], [1], [0, "rc", 1]]; for tests and for who wonders. */
+void version_print_parts(const struct version *v, struct buf *ret);
 
 /* A version expression: ">=1.8,<2|1.7.*", "=1.8", "~=2.2.1", "^1\.8.*$", "*". */
 struct version_spec;
