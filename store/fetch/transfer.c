@@ -250,7 +250,7 @@ int transfer_begin(struct transfer *t, struct err *e)
 	int r;
 
 	assert(!t->easy);
-	t->resumed = may_resume(t);
+	t->resumed = !t->req->host->local && may_resume(t);
 	t->conditional = t->ranged_ask = t->judged = t->accepted = false;
 	memset(&t->fault, 0, sizeof(t->fault));
 	t->header_bytes = t->useless_bytes = t->attempt_bytes = t->pause_ms = 0;

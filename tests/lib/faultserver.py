@@ -14,6 +14,8 @@ test that started it. In Python: `with FaultServer(root) as s: s.url, s.log()`.
     /t/TOKEN/REST             REST when TOKEN is "good", else 403
     /f/FAULT[,FAULT…]/PATH    the file, with these faults
 
+It answers as a proxy too: "GET http://any.host/ok/PATH" is "GET /ok/PATH".
+
 Every fault takes "-times-N" at its end: the first N requests for that URL have it,
 later ones do not. A query ("?case=7") makes URLs distinct. Faults:
 
@@ -56,7 +58,7 @@ later ones do not. A query ("?case=7") makes URLs distinct. Faults:
     redirect-file     a redirect to file:///etc/passwd
     redirect-host     a redirect to the same file at another host name (localhost)
     redirect-none     302 without Location
-    basic-USER-PASS   401 unless these are given
+    basic-USER        401 unless USER and the password "SECRET" are given
     expect-none       400 if an Authorization header is sent
 
 The log has one JSON line a request: method, path, range, if_range, status, bytes (of
@@ -99,7 +101,7 @@ def parse_fault(text):
     raise ValueError("no fault is called '%s'" % text)
 
 
-FAULTS = set(re.findall(r"^    ([a-z0-9]+(?:-[a-z0-9]+)*)(?:-[NS]|-USER-PASS)?  +\S", __doc__, re.M))
+FAULTS = set(re.findall(r"^    ([a-z0-9]+(?:-[a-z0-9]+)*)(?:-[NS]|-USER)?  +\S", __doc__, re.M))
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -129,7 +131,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
     def answer(self):
-        path = self.path
+        path = re.sub(r"^http://[^/]+", "", self.path)
         m = re.match(r"/t/([^/]+)(/.*)", path)
         if m:
             if m.group(1) != "good":
@@ -176,7 +178,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 self.page(400, b"credentials were sent\n")
                 return True
             if "basic" in f:
-                want = base64.b64encode(":".join(f["basic"]).encode()).decode()
+                want = base64.b64encode((f["basic"][0] + ":SECRET").encode()).decode()
                 if given != "Basic " + want:
                     self.page(401, b"who are you?\n", {"WWW-Authenticate": 'Basic realm="x"'})
                     return True
