@@ -65,6 +65,7 @@
 #define RECORD_BYTES_MAX     (4 * MIB)
 #define CHANNELS_MAX	     256
 #define CONDARC_BYTES_MAX    (1 * MIB)
+#define CONFIG_ITEMS_MAX     2000  /* entries of one list or map of a .condarc */
 
 /* Network. */
 #define REDIRECTS_MAX	     5

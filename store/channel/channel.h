@@ -23,6 +23,7 @@ struct channel {
 	char *name;	/* canonical: "conda-forge", "pkgs/main", or the URL */
 	char *url;	/* no slash at the end, no credentials */
 	char *auth_url; /* the same with them */
+	char *multi;	/* the multichannel that has it ("defaults"), or NULL */
 };
 
 struct channels {
@@ -31,12 +32,14 @@ struct channels {
 };
 
 /* The channels of `names`, in order, each once; multichannels ("defaults") become
- * several. Relative paths are relative to the current folder. */
+ * several. Relative paths are relative to the current folder. A subdir at the end
+ * ("conda-forge/linux-64") is dropped. No names at all: those of the configuration, and
+ * where it has none, "defaults". */
 int channels_resolve(struct channels *ret, const struct config *c, const char *const *names,
 		     size_t count, struct err *e) MUST_CHECK;
 void channels_done(struct channels *cs);
-/* Whether what a MatchSpec names as its channel means this one: by canonical name,
- * URL, or configured alias. */
+/* Whether what a MatchSpec names as its channel means this one: by canonical name, by the
+ * name of its multichannel, by URL or path; a subdir at the end is not looked at. */
 bool channel_is(const struct channel *ch, const char *spec_channel);
 
 struct credentials;
