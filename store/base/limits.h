@@ -86,6 +86,8 @@
 #define PACKS_OPEN_MAX	     128 /* descriptors kept */
 #define PACK_READS_MAX	     8	 /* at once; each holds two blocks and a zstd context, 0.4 MiB */
 #define OBJECT_WHOLE_BYTES   (4 * MIB) /* up to here an object is hashed before it is compressed */
+#define INDEX_WAL_PAGES	     1000 /* then the WAL is copied back: 4 MiB */
+#define INDEX_GAP	     4096 /* numbers skipped where the old counters are lost */
 #define MANIFEST_BYTES_MAX   (2 * GIB) /* a million files take about 120 MiB */
 
 /* The mount. */

@@ -46,13 +46,15 @@ struct index_place {
 /* Fills an empty index from the files; see gc/rebuild.h. */
 typedef int index_rebuild_fn(struct index *ix, struct store *st, struct err *e);
 
+/* rebuild NULL: a missing index is -ENOENT, a damaged one -EBADMSG, nothing is made anew. */
 int index_open(struct index **ret, struct store *st, index_rebuild_fn *rebuild, struct err *e)
 	MUST_CHECK;
 struct index *index_free(struct index *ix);
 AUTO_FREE_FN(index)
 
 /* A transaction around several calls of one thread; each call alone is one.
- * index_end(commit false) takes all back. */
+ * index_end(commit false) takes all back. Other threads and processes that want
+ * to write wait meanwhile: keep it short, and no fetching inside. */
 int index_begin(struct index *ix, struct err *e) MUST_CHECK;
 int index_end(struct index *ix, bool commit, struct err *e) MUST_CHECK;
 
@@ -70,7 +72,8 @@ int index_raise(struct index *ix, enum index_counter which, uint64_t next, struc
  * not known.
  */
 int index_artifact_number(struct index *ix, struct index_artifact *io, struct err *e) MUST_CHECK;
-/* For rebuild: the number is given. */
+/* For rebuild: the number is given. What is known already stays; -EEXIST when
+ * another package has this SHA-256. */
 int index_artifact_put(struct index *ix, const struct index_artifact *a, struct err *e) MUST_CHECK;
 /* -ENOENT (and no sentence) when there is none. */
 int index_artifact_by_md5(struct index *ix, const struct md5 *md5, struct index_artifact *ret,
