@@ -91,7 +91,10 @@
 #define MANIFEST_BYTES_MAX   (2 * GIB) /* a million files take about 120 MiB */
 
 /* The mount. */
-#define PARKED_MAX	  65536 /* requests; one more is answered EAGAIN */
-#define CONTROL_BYTES_MAX (4 * MIB)
+#define GENERATIONS_LOADED_MAX 64    /* views kept; a walked one may hold some MiB */
+#define VIEW_IDLE_SECONDS      900   /* a view that nobody uses is dropped */
+#define PARKED_MAX	       65536 /* requests; one more is answered EAGAIN */
+#define CONTROL_BYTES_MAX      (4 * MIB)
+#define LOG_BYTES_MAX	       (8 * MIB) /* of a daemon in the background */
 
 #endif
