@@ -22,7 +22,7 @@ enum node_kind {
 		1, /* scope package: a file or link that no prefix changes; entry of its manifest */
 	NODE_PATCHED = 2,  /* scope place: a file with a placeholder; entry of its manifest */
 	NODE_DIR = 3,	   /* scope slot of the first package that has it; entry of that manifest */
-	NODE_MADE = 4,	   /* scope slot: a file that no package holds (synth/made.h says which) */
+	NODE_MADE = 4,	   /* scope slot: a file that no package holds */
 	NODE_MADE_DIR = 5, /* scope the generation's own slot: a directory that only mapping
 			      invents, or conda-meta */
 };

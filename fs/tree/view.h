@@ -13,13 +13,16 @@
 
 #include "base/auto.h"
 #include "base/err.h"
+#include "base/limits.h"
 #include "env/generation.h"
 #include "manifest/manifest.h"
 #include "tree/node.h"
+#include "tree/patch.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct view;
 
@@ -34,8 +37,14 @@ struct view *view_ref(struct view *v); /* counted */
 struct view *view_free(struct view *v);
 AUTO_FREE_FN(view)
 
-/* A package became present: the view looks at its new manifest from now on. */
+/*
+ * A package became present: the view looks at its new manifest from now on.
+ * Names and targets that were borrowed from the old one stay good for the view's
+ * life. Where the artifact is not what its list said, directories change.
+ */
 void view_replace(struct view *v, uint32_t slot, struct manifest *m);
+/* The one it looks at now; borrowed, good for the view's life. */
+struct manifest *view_manifest(struct view *v, uint32_t slot);
 
 struct generation *view_generation(const struct view *v); /* borrowed */
 const char *view_prefix(const struct view *v);
@@ -78,14 +87,27 @@ int view_resolve(struct view *v, const char *path, struct node *ret) MUST_CHECK;
 /* A link's target text; known nodes only. Links are never patched. */
 const char *view_target(struct view *v, const struct node *n);
 
+/* For synth/: where a known file's bytes come from. */
+/* Its entry and manifest, both borrowed. -ESTALE: it has none (any more). */
+int view_entry(struct view *v, const struct node *n, struct entry *ret,
+	       struct manifest **ret_manifest) MUST_CHECK;
+/* NODE_PATCHED; ended with patch_done(). -ENAMETOOLONG: the prefix is too long. */
+int view_patch(struct view *v, const struct node *n, struct patch *ret, struct err *e) MUST_CHECK;
+/* NODE_MADE: bytes [offset, offset+len), fewer only at its end. */
+ssize_t view_made(struct view *v, const struct node *n, uint64_t offset, void *room, size_t len,
+		  struct err *e) MUST_CHECK;
+
 /* Paths that several packages bring. */
 struct conflict {
-	char path[4096];
-	const char *winner, *loser; /* package names */
+	char path[VIEW_PATH_BYTES];
+	const char *winner, *loser; /* package names; winner "envfs": a made file */
 };
 typedef int view_conflict_fn(void *ctx, const struct conflict *c);
-/* Walks everything once; calls fn for each loser of each path, and for each path whose
- * placeholder is shorter than the prefix (loser NULL). */
+/*
+ * Walks everything once; calls fn for each loser of each path (of a directory
+ * that a file hides: once), and for each binary file whose placeholder is
+ * shorter than the prefix (loser NULL; of listed packages: which may hold it).
+ */
 int view_conflicts(struct view *v, view_conflict_fn *fn, void *ctx, struct err *e) MUST_CHECK;
 
 #endif

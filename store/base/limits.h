@@ -90,6 +90,15 @@
 #define INDEX_GAP	     4096 /* numbers skipped where the old counters are lost */
 #define MANIFEST_BYTES_MAX   (2 * GIB) /* a million files take about 120 MiB */
 
+/* The tree. Mapped paths stay below PATH_MAX: PATH_BYTES_MAX less "site-packages". */
+#define SITE_PACKAGES_BYTES_MAX 90
+#define SITE_PACKAGES_DEPTH_MAX 8
+#define VIEW_PATH_BYTES		4096	  /* any path of a view, with its NUL */
+#define VIEW_DIRS_BYTES_MAX	(4 * MIB) /* merged directories that a view keeps */
+#define VIEW_TEXTS_BYTES_MAX	(2 * MIB) /* made texts that a view keeps */
+#define VIEW_FACTS		256	  /* sizes of patched files that a view keeps */
+#define MADE_TEXT_BYTES_MAX	(16 * MIB) /* but for conda-meta records, which have no end */
+
 /* The mount. */
 #define GENERATIONS_LOADED_MAX 64    /* views kept; a walked one may hold some MiB */
 #define VIEW_IDLE_SECONDS      900   /* a view that nobody uses is dropped */
