@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * synth: the bytes of a node that is known: an object as it is, an object with
- * its prefix replaced (COMPAT §2: text, binary, shebang), or a file that is
- * made (entry points, conda-meta/). Reads packs, never the network, waits for
- * nothing.
+ * its prefix replaced (docs/decisions/prefix.md), or a file that is made (entry
+ * points, conda-meta/). Reads packs, never the network, waits for nothing.
+ *
+ * A read of a patched file costs O(log spots) for each piece of it that it
+ * touches, and reads only those bytes of the object that it shows.
  */
 #ifndef ENVFS_SYNTH_SYNTH_H
 #define ENVFS_SYNTH_SYNTH_H
@@ -16,13 +18,11 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Bytes [offset, offset+len) of what the file has as served; fewer only at its end. */
+/*
+ * Bytes [offset, offset+len) of what the file has as served; fewer only at its
+ * end. -EIO: the node's `failed`, with the reason. -ESTALE: the node is not known, or no file.
+ */
 ssize_t synth_read(struct view *v, struct packs *ps, const struct node *n, uint64_t offset,
 		   void *room, size_t len, struct err *e) MUST_CHECK;
-
-/* For a package entry under a prefix, the view's part of the arithmetic: its size
- * as served (-ENAMETOOLONG: the prefix is longer than a binary placeholder). */
-int patched_size(const struct manifest *m, const struct entry *en, const char *prefix,
-		 uint64_t *ret) MUST_CHECK;
 
 #endif
