@@ -43,6 +43,11 @@
 #define SPOTS_MAX	      (16 * 1024 * 1024) /* prefix spots of one package */
 #define TAIL_BYTES	      (64 * KIB)	 /* the range that answers most listings */
 
+/* The parser process (pkg/worker.h). */
+#define WORKER_JOBS_MAX	       64	 /* at once; more wait */
+#define WORKER_MEMORY_MAX      (1 * GIB) /* address space of one job */
+#define WORKER_CPU_SECONDS_MAX 7200	 /* 64 GiB of bzip2 take less */
+
 /* Documents. */
 #define JSON_BYTES_MAX	       (2 * GIB)
 #define JSON_DEPTH_MAX	       32

@@ -69,9 +69,8 @@ int info_take(struct info *info, const struct tar_entry *entry, struct tar *tar,
 /* index.json: taken apart. Texts are borrowed from the document. */
 struct index {
 	struct json_doc *doc; /* owned */
-	const char *name, *version, *build, *subdir;
-	char subdir_room[SUBDIR_BYTES_MAX + 1];
-	int noarch;
+	struct pkg_meta meta;
+	char subdir_room[SUBDIR_BYTES_MAX + 2];
 };
 
 static void index_done(struct index *ix)
@@ -100,39 +99,37 @@ static int check_word(const char *word, const char *what, const char *alphabet, 
 #define UPPER "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #define DIGIT "0123456789"
 
-/* Packages before 2013 name platform and arch instead (conda models/records.py). */
-static int old_subdir(struct index *ix, const struct json *root)
+/* Packages before 2013 name platform and arch instead (conda models/records.py). What
+ * is too long stays too long for check_word(). */
+static const char *old_subdir(struct index *ix, const struct json *root)
 {
 	const char *platform = json_get_text(root, "platform"), *arch = json_get_text(root, "arch");
-	int n;
 
-	if (arch && strcmp(arch, "x86_64") == 0)
+	if (!platform || !arch)
+		return "noarch";
+	if (strcmp(arch, "x86_64") == 0)
 		arch = "64";
-	else if (arch && strcmp(arch, "x86") == 0)
+	else if (strcmp(arch, "x86") == 0)
 		arch = "32";
-	n = platform && arch
-		    ? snprintf(ix->subdir_room, sizeof(ix->subdir_room), "%s-%s", platform, arch)
-		    : snprintf(ix->subdir_room, sizeof(ix->subdir_room), "noarch");
-	ix->subdir = ix->subdir_room;
-	return n;
+	(void)snprintf(ix->subdir_room, sizeof(ix->subdir_room), "%s-%s", platform, arch);
+	return ix->subdir_room;
 }
 
-static int index_check(struct index *ix, const struct json *root, struct err *e)
+int info_check_meta(const struct pkg_meta *meta, struct err *e)
 {
-	int r = check_word(ix->name, "name", LOWER UPPER DIGIT "._-", PACKAGE_NAME_MAX, e);
+	int r = check_word(meta->name, "name", LOWER UPPER DIGIT "._-", PACKAGE_NAME_MAX, e);
 
-	if (r == 0 && (ix->name[0] == '.' || ix->name[0] == '-'))
-		r = err_set(e, -EBADMSG, "its name '%s' starts with '%c'", ix->name, ix->name[0]);
+	if (r == 0 && (meta->name[0] == '.' || meta->name[0] == '-'))
+		r = err_set(e, -EBADMSG, "its name '%s' starts with '%c'", meta->name,
+			    meta->name[0]);
 	if (r == 0)
-		r = check_word(ix->version, "version", LOWER UPPER DIGIT "._+!", VERSION_BYTES_MAX,
-			       e);
+		r = check_word(meta->version, "version", LOWER UPPER DIGIT "._+!",
+			       VERSION_BYTES_MAX, e);
 	if (r == 0)
-		r = check_word(ix->build, "build", LOWER UPPER DIGIT "._+", BUILD_BYTES_MAX, e);
-	if (r == 0 && !ix->subdir && old_subdir(ix, root) >= (int)sizeof(ix->subdir_room))
-		r = err_set(e, -EBADMSG, "its platform and arch are too long");
+		r = check_word(meta->build, "build", LOWER UPPER DIGIT "._+", BUILD_BYTES_MAX, e);
 	if (r == 0)
-		r = check_word(ix->subdir, "subdir", LOWER DIGIT "_-", SUBDIR_BYTES_MAX, e);
-	return r < 0 ? r : noarch_of(json_get(root, "noarch"), &ix->noarch, e);
+		r = check_word(meta->subdir, "subdir", LOWER DIGIT "_-", SUBDIR_BYTES_MAX, e);
+	return r;
 }
 
 static int index_parse(struct index *ix, const struct buf *text, struct err *e)
@@ -145,11 +142,16 @@ static int index_parse(struct index *ix, const struct buf *text, struct err *e)
 	root = json_root(ix->doc);
 	if (json_type(root) != JSON_OBJECT)
 		return err_set(e, -EBADMSG, "it is no JSON object");
-	ix->name = json_get_text(root, "name");
-	ix->version = json_get_text(root, "version");
-	ix->build = json_get_text(root, "build");
-	ix->subdir = json_get_text(root, "subdir");
-	return index_check(ix, root, e);
+	ix->meta.name = json_get_text(root, "name");
+	ix->meta.version = json_get_text(root, "version");
+	ix->meta.build = json_get_text(root, "build");
+	ix->meta.subdir = json_get_text(root, "subdir");
+	if (!ix->meta.subdir)
+		ix->meta.subdir = old_subdir(ix, root);
+	ix->meta.index_json = text->bytes;
+	ix->meta.index_json_len = text->len;
+	r = noarch_of(json_get(root, "noarch"), &ix->meta.noarch, e);
+	return r < 0 ? r : info_check_meta(&ix->meta, e);
 }
 
 bool info_is_enough(const struct info *info)
@@ -161,15 +163,15 @@ bool info_is_enough(const struct info *info)
 	/* A damaged index.json is told when it is parsed for good. */
 	if (info->has[INFO_LINK] || index_parse(&ix, &info->text[INFO_INDEX], NULL) < 0)
 		return true;
-	return ix.noarch == PKG_NOARCH_NONE && strcmp(ix.subdir, "noarch") != 0;
+	return ix.meta.noarch == PKG_NOARCH_NONE && strcmp(ix.meta.subdir, "noarch") != 0;
 }
 
 static int tell_meta(const struct info *info, const struct pkg_sink *sink, struct err *e)
 {
 	AUTO(index_done) struct index ix = { 0 };
 	AUTO(link_freep) struct link *link = NULL;
-	struct pkg_meta meta = { 0 };
 	const struct buf *text = &info->text[INFO_LINK];
+	struct pkg_meta *meta = &ix.meta;
 	int r = index_parse(&ix, &info->text[INFO_INDEX], e);
 
 	if (r < 0)
@@ -179,16 +181,11 @@ static int tell_meta(const struct info *info, const struct pkg_sink *sink, struc
 		if (r < 0)
 			return err_wrap(e, r, "info/link.json");
 	}
-	meta.name = ix.name;
-	meta.version = ix.version;
-	meta.build = ix.build;
-	meta.subdir = ix.subdir;
-	meta.index_json = info->text[INFO_INDEX].bytes;
-	meta.index_json_len = info->text[INFO_INDEX].len;
-	meta.noarch = ix.noarch != PKG_NOARCH_NONE || !link ? ix.noarch : link_noarch(link);
-	if (link && meta.noarch == PKG_NOARCH_PYTHON)
-		meta.entry_points = link_entry_points(link, &meta.entry_point_count);
-	return sink->meta(sink->ctx, &meta, e);
+	if (link && meta->noarch == PKG_NOARCH_NONE)
+		meta->noarch = link_noarch(link);
+	if (link && meta->noarch == PKG_NOARCH_PYTHON)
+		meta->entry_points = link_entry_points(link, &meta->entry_point_count);
+	return sink->meta(sink->ctx, meta, e);
 }
 
 static int tell_rows(const struct info *info, const struct pkg_limits *limits,

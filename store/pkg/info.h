@@ -50,6 +50,9 @@ int info_take(struct info *info, const struct tar_entry *entry, struct tar *tar,
  */
 bool info_is_enough(const struct info *info);
 
+/* Name, version, build and subdir (CEP 26, and what old packages have). */
+int info_check_meta(const struct pkg_meta *meta, struct err *e) MUST_CHECK;
+
 /* The sink's meta and row. -ENODATA, and nothing told, where paths.json is
  * missing and needs_paths is set. */
 int info_tell(const struct info *info, const struct pkg_limits *limits, bool needs_paths,

@@ -122,11 +122,28 @@ static char *strip(char *text)
 	return text;
 }
 
+int link_check_point(const struct pkg_entry_point *point, struct err *e)
+{
+	int r = path_check_name(point->command, strlen(point->command), e);
+
+	if (r < 0)
+		return err_wrap(e, -EBADMSG, "its command");
+	if (point->command[0] == '.' || strchr(point->command, '\\'))
+		return err_set(e, -EBADMSG, "its command '%s' is no plain file name",
+			       point->command);
+	if (!is_dotted(point->module))
+		return err_set(e, -EBADMSG, "its module '%s' is no dotted Python name",
+			       QUOTE(point->module, strlen(point->module)));
+	if (!is_dotted(point->function))
+		return err_set(e, -EBADMSG, "its function '%s' is no dotted Python name",
+			       QUOTE(point->function, strlen(point->function)));
+	return 0;
+}
+
 /* Splits "command = module:function" in place, from the right as conda does. */
 static int split(char *text, struct pkg_entry_point *ret, struct err *e)
 {
 	char *colon = strrchr(text, ':'), *equals;
-	int r;
 
 	if (colon)
 		*colon = '\0';
@@ -135,18 +152,7 @@ static int split(char *text, struct pkg_entry_point *ret, struct err *e)
 		return err_set(e, -EBADMSG, "it is not COMMAND = MODULE:FUNCTION");
 	*equals = '\0';
 	*ret = (struct pkg_entry_point){ strip(text), strip(equals + 1), strip(colon + 1) };
-	r = path_check_name(ret->command, strlen(ret->command), e);
-	if (r < 0)
-		return err_wrap(e, -EBADMSG, "its command");
-	if (ret->command[0] == '.' || strchr(ret->command, '\\'))
-		return err_set(e, -EBADMSG, "its command '%s' is no plain file name", ret->command);
-	if (!is_dotted(ret->module))
-		return err_set(e, -EBADMSG, "its module '%s' is no dotted Python name",
-			       QUOTE(ret->module, strlen(ret->module)));
-	if (!is_dotted(ret->function))
-		return err_set(e, -EBADMSG, "its function '%s' is no dotted Python name",
-			       QUOTE(ret->function, strlen(ret->function)));
-	return 0;
+	return link_check_point(ret, e);
 }
 
 static int add(struct link *link, const char *text, struct err *e)

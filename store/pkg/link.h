@@ -27,6 +27,8 @@ AUTO_FREE_FN(link)
 int link_noarch(const struct link *link); /* enum pkg_noarch */
 const struct pkg_entry_point *link_entry_points(const struct link *link, size_t *ret_count);
 
+int link_check_point(const struct pkg_entry_point *point, struct err *e) MUST_CHECK;
+
 /* "python", "generic" (or true, its first name, also as a text), or nothing. */
 int noarch_of(const struct json *j, int *ret, struct err *e) MUST_CHECK;
 

@@ -173,7 +173,7 @@ static int check_metadata(const struct reading *rd, const struct zip_member *m, 
 		return err_set(e, -EFBIG, "it has %llu bytes", (unsigned long long)m->size);
 	n = sys_pread(rd->fd, text, (size_t)m->size, m->data - rd->base);
 	if (n < 0)
-		return err_set(e, (int)n, "read: %s", strerror((int)-n));
+		return err_set(e, (int)n, "read: %s", strerrordesc_np((int)-n));
 	r = pkg_refuse(json_parse(&doc, text, (size_t)n, e), e);
 	if (r < 0)
 		return r;

@@ -91,7 +91,7 @@ static ssize_t fill(struct stream *s, struct err *e)
 	n = sys_pread(s->fd, s->in, want, s->offset);
 	if (n < 0)
 		return err_set(e, (int)n, "read at %llu: %s", (unsigned long long)s->offset,
-			       strerror((int)-n));
+			       strerrordesc_np((int)-n));
 	if ((size_t)n < want)
 		return err_set(e, -EBADMSG, "the file ends at %llu, earlier than its size says",
 			       (unsigned long long)s->offset + (unsigned long long)n);
@@ -262,7 +262,7 @@ int stream_open_bzip2(struct stream **ret, int fd, uint64_t len, const struct pk
 			       (unsigned long long)len);
 	r = (int)sys_pread(fd, magic, sizeof(magic), 0);
 	if (r < 0)
-		return err_set(e, r, "read: %s", strerror(-r));
+		return err_set(e, r, "read: %s", strerrordesc_np(-r));
 	if (memcmp(magic, "BZh", 3) != 0)
 		return err_set(e, -EBADMSG, "no bzip2 data: it starts with '%s'",
 			       QUOTE(magic, sizeof(magic)));

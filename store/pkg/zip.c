@@ -87,7 +87,7 @@ static int get(const struct source *src, uint64_t offset, void *room, size_t len
 	n = sys_pread(src->fd, room, len, offset - src->base);
 	if (n < 0)
 		return err_set(e, (int)n, "read at %llu: %s", (unsigned long long)offset,
-			       strerror((int)-n));
+			       strerrordesc_np((int)-n));
 	if ((size_t)n < len)
 		return err_set(e, -EBADMSG, "the file is shorter than its size says");
 	return 0;

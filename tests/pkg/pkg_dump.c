@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "base/sys.h"
 #include "pkg/pkg.h"
+#include "pkg/worker.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -171,8 +172,8 @@ static int make_tail(int fd, uint64_t size, uint64_t have, int *ret)
 	return sys_write(*ret, bytes, have);
 }
 
-static int list_tail(int fd, uint64_t size, uint64_t have, const struct pkg_sink *sink,
-		     struct err *e)
+static int list_tail(struct worker *w, int fd, uint64_t size, uint64_t have,
+		     const struct pkg_sink *sink, struct err *e)
 {
 	for (int round = 0; round < 4; round++) {
 		uint64_t need = UINT64_MAX;
@@ -183,7 +184,8 @@ static int list_tail(int fd, uint64_t size, uint64_t have, const struct pkg_sink
 		r = make_tail(fd, size, have, &tail);
 		if (r < 0)
 			return err_set(e, r, "tail");
-		r = pkg_list_tail(tail, have, size, sink, &need, e);
+		r = w ? worker_list_tail(w, tail, have, size, sink, &need, e)
+		      : pkg_list_tail(tail, have, size, sink, &need, e);
 		if (r != -EAGAIN)
 			return r;
 		if (need >= size - have)
@@ -193,7 +195,7 @@ static int list_tail(int fd, uint64_t size, uint64_t have, const struct pkg_sink
 	return err_set(e, -EPROTO, "asked too often");
 }
 
-static int dump(const char *path, enum pkg_want want, uint64_t tail)
+static int dump(struct worker *worker, const char *path, enum pkg_want want, uint64_t tail)
 {
 	struct dump d = { 0 };
 	struct pkg_sink sink = { &d, dump_meta, dump_row, dump_entry, dump_bytes, dump_end };
@@ -208,8 +210,12 @@ static int dump(const char *path, enum pkg_want want, uint64_t tail)
 
 	if (fd < 0 || sys_fstat(fd, &st) < 0)
 		return 2;
-	r = tail ? list_tail(fd, (uint64_t)st.st_size, tail, &sink, &e)
-		 : pkg_read(fd, (uint64_t)st.st_size, format, want, &sink, &e);
+	if (tail)
+		r = list_tail(worker, fd, (uint64_t)st.st_size, tail, &sink, &e);
+	else if (worker)
+		r = worker_read(worker, fd, (uint64_t)st.st_size, format, want, &sink, &e);
+	else
+		r = pkg_read(fd, (uint64_t)st.st_size, format, want, &sink, &e);
 	hasher_done(&d.hash);
 	jsonw_object(&w);
 	jsonw_key(&w, "end");
@@ -223,18 +229,24 @@ static int dump(const char *path, enum pkg_want want, uint64_t tail)
 int main(int argc, char **argv)
 {
 	enum pkg_want want = PKG_WHOLE;
+	AUTO(worker_freep) struct worker *worker = NULL;
+	struct err e = { 0 };
 	uint64_t tail = 0;
 	int opt, r = 0;
 
-	while ((opt = getopt(argc, argv, "lt:")) != -1) {
+	while ((opt = getopt(argc, argv, "lwt:")) != -1) {
 		if (opt == 'l')
 			want = PKG_LIST;
+		else if (opt == 'w')
+			r = worker_start(&worker, &e);
 		else if (opt == 't')
 			tail = strtoull(optarg, NULL, 10);
 		else
 			return 2;
 	}
+	if (r < 0)
+		fprintf(stderr, "pkg_dump: %s\n", e.text);
 	for (int i = optind; r == 0 && i < argc; i++)
-		r = dump(argv[i], want, tail);
-	return r;
+		r = dump(worker, argv[i], want, tail);
+	return r == 0 ? 0 : 1;
 }
