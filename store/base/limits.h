@@ -63,6 +63,7 @@
 #define REGEX_STATES_MAX       1024 /* with {m,n} written out; a match keeps them on the stack */
 #define REGEX_GROUPS_MAX       16   /* nested */
 #define ENV_VARIABLES_MAX      1000
+#define ENVFILE_WARNINGS_MAX   100
 
 /* Channels. */
 #define REPODATA_BYTES_MAX   (2 * GIB) /* plain */

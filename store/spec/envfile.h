@@ -25,8 +25,8 @@ struct explicit_row {
 
 struct envfile {
 	bool explicit_list;
-	char *name; /* NULL: none given. checked: env_name_check() of env/env.h is stricter and
-		       comes later */
+	char *name; /* NULL: none given, or none that an environment can have (and a warning
+		       says so); env_name_check() of env/env.h is stricter */
 	char *prefix_ignored; /* NULL, or the file's prefix: which envfs does not use */
 	char **channels;      /* in order; without "nodefaults" */
 	size_t channel_count;
@@ -43,9 +43,6 @@ struct envfile {
 	char *platform;	 /* of "# platform: linux-64", or NULL */
 	char **warnings; /* unknown top-level keys and such, sentences */
 	size_t warning_count;
-	struct {
-		void *arrays; /* owned memory */
-	} priv;
 };
 
 /* name is for messages ("environment.yml"); a `pip:` or `npm:` sub-list is
@@ -56,7 +53,8 @@ int envfile_parse(struct envfile **ret, const char *bytes, size_t len, const cha
 struct envfile *envfile_free(struct envfile *f);
 AUTO_FREE_FN(envfile)
 
-/* One line of an @EXPLICIT list, without credentials: "URL#sha256". */
+/* One line of an @EXPLICIT list, its SHA-256 or else its MD5 behind it, without
+ * credentials: "URL#sha256". */
 void explicit_print(const struct explicit_row *row, struct buf *ret);
 
 #endif

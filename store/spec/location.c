@@ -143,6 +143,32 @@ int location_url(const char *text, size_t len, struct buf *ret, struct err *e)
 	return url_check(ret->bytes + before, e);
 }
 
+static int hex_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = (char)(c | 0x20);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+void location_unescape(const char *text, size_t len, struct buf *ret)
+{
+	for (size_t i = 0; i < len; i++) {
+		int high = -1, low = -1;
+
+		if (text[i] == '%' && i + 2 < len) {
+			high = hex_value(text[i + 1]);
+			low = hex_value(text[i + 2]);
+		}
+		if (high >= 0 && low >= 0) {
+			buf_addc(ret, (char)(high * 16 + low));
+			i += 2;
+		} else {
+			buf_addc(ret, text[i]);
+		}
+	}
+}
+
 bool location_is_package(const char *text, size_t len, size_t *ret_stem_len)
 {
 	static const char *const endings[] = { ".conda", ".tar.bz2" };

@@ -25,6 +25,9 @@ bool location_is_url(const char *text, size_t len); /* has "://" behind a scheme
  */
 int location_url(const char *text, size_t len, struct buf *ret, struct err *e) MUST_CHECK;
 
+/* A part of a URL, its %XX put back. */
+void location_unescape(const char *text, size_t len, struct buf *ret);
+
 /* Whether it ends in .conda or .tar.bz2, and where that begins. */
 bool location_is_package(const char *text, size_t len, size_t *ret_stem_len);
 

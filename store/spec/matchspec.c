@@ -61,33 +61,6 @@ static int read_feature(struct matchspec *s, struct rest t, struct err *e)
 	return r < 0 ? r : matchspec_set_name(s, "*", 1, e);
 }
 
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char)(c | 0x20);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* A file name as a URL has it, its %XX put back. */
-static void unescape(const char *text, size_t len, struct buf *ret)
-{
-	for (size_t i = 0; i < len; i++) {
-		int high = -1, low = -1;
-
-		if (text[i] == '%' && i + 2 < len) {
-			high = hex_value(text[i + 1]);
-			low = hex_value(text[i + 2]);
-		}
-		if (high >= 0 && low >= 0) {
-			buf_addc(ret, (char)(high * 16 + low));
-			i += 2;
-		} else {
-			buf_addc(ret, text[i]);
-		}
-	}
-}
-
 static bool is_subdir(const char *text, size_t len)
 {
 	for (size_t i = 0; subdirs_known[i]; i++)
@@ -139,7 +112,7 @@ static int read_url(struct matchspec *s, struct rest t, struct err *e)
 	if (r < 0)
 		return r;
 	name = url_file_name(url.bytes, &len);
-	unescape(name, len, &file);
+	location_unescape(name, len, &file);
 	r = buf_end(&file, e);
 	if (r == 0)
 		r = path_check_name(file.bytes, file.len, e);
@@ -188,10 +161,11 @@ static int read_channel(struct matchspec *s, struct rest *t, struct err *e)
 		name = memrchr(t->text, ':', end);
 		if (!name)
 			return 0;
-		at = memrchr(t->text, ':', (size_t)(name - t->text));
-		if (at && at[1] == '/')
+		if (find(t, "://"))
 			return err_set(e, -EINVAL,
-				       "between a channel's URL and the name stands '::'");
+				       "a URL is an artifact's, ending in .conda or .tar.bz2, or a "
+				       "channel's, with '::' and a name behind it");
+		at = memrchr(t->text, ':', (size_t)(name - t->text));
 		name++;
 	}
 	channel = (struct rest){ t->text, at ? (size_t)(at - t->text) : 0 };
@@ -365,6 +339,8 @@ static int parse(struct matchspec **ret, const char *text, size_t len, bool inne
 		r = read_all(s, (struct rest){ copy, len }, inner, e);
 	if (r == 0)
 		r = matchspec_finish(s, e);
+	if (r < 0 && memmem(text, len, "://", 3))
+		return err_wrap(e, r, "MatchSpec '%s'", URL_SHOWN(copy));
 	if (r < 0)
 		return err_wrap(e, r, "MatchSpec '%s'", QUOTE(text, len));
 	*ret = TAKE_PTR(s);

@@ -190,7 +190,7 @@ static void test_refused(void)
 		{ "foo[extras=[a]", "unbalanced" },
 		{ "foo[extras=[[a, b]", "unbalanced" },
 		{ "https://host.example/linux-64/a-1.conda", "NAME-VERSION-BUILD" },
-		{ "https://host.example/ch:foo", "'::'" },
+		{ "https://u:secret@host.example/ch:foo", "'::'" },
 		{ "a/..::foo", "'..'" },
 		{ "a//b::foo", "empty part" },
 	};
