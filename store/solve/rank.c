@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "solve/rank.h"
+
+#include <string.h>
+
+struct ranking {
+	struct universe *u;
+	uint32_t *order;  /* [cand_count]: candidates of one name */
+	uint32_t *age;	  /* [cand_count]: 1 for the oldest version of its name, then up */
+	uint32_t *newest; /* [spec_count]: the highest age in the set; 0: nothing */
+	uint32_t *names;  /* of dependencies that a group shares */
+	size_t name_count, name_cap;
+	uint32_t *table; /* [candidate of the group][name_count] */
+	size_t table_cap;
+};
+
+static void ranking_done(struct ranking *k)
+{
+	free(k->order);
+	free(k->age);
+	free(k->newest);
+	free(k->names);
+	free(k->table);
+}
+
+static int by_version(const void *a, const void *b, void *ctx)
+{
+	const struct universe *u = ctx;
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+	int r = cand_version_cmp(u, &u->cands[x], &u->cands[y]);
+
+	return r ? r : (x > y) - (x < y);
+}
+
+static int compare(uint64_t a, uint64_t b)
+{
+	return (a > b) - (a < b);
+}
+
+/* What is decided without looking at dependencies. > 0: a is the better. */
+static int simple_cmp(const struct ranking *k, uint32_t x, uint32_t y)
+{
+	const struct universe *u = k->u;
+	const struct cand *a = &u->cands[x], *b = &u->cands[y];
+	int r = 0, channel = cand_channel_rank(u, b) - cand_channel_rank(u, a);
+
+	if (u->names[a->name].favor_installed)
+		r = (a->from == FROM_INSTALLED) - (b->from == FROM_INSTALLED);
+	if (!r)
+		r = compare(b->features, a->features);
+	if (!r && u->rq->priority != PRIORITY_DISABLED)
+		r = channel;
+	if (!r)
+		r = compare(k->age[x], k->age[y]);
+	if (!r)
+		r = channel;
+	return r ? r : compare(a->build_number, b->build_number);
+}
+
+static int by_simple(const void *a, const void *b, void *ctx)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+	int r = simple_cmp(ctx, y, x);
+
+	return r ? r : (x > y) - (x < y);
+}
+
+static uint32_t newest_of(struct ranking *k, uint32_t spec)
+{
+	const struct universe *u = k->u;
+	const struct uspec *s = &u->specs[spec];
+
+	if (k->newest[spec] == NONE) {
+		k->newest[spec] = 0;
+		for (uint32_t m = s->set; m < s->set + s->set_count; m++) {
+			uint32_t c = u->members[m];
+
+			if (u->cands[c].drop == DROP_NO && k->age[c] > k->newest[spec])
+				k->newest[spec] = k->age[c];
+		}
+	}
+	return k->newest[spec];
+}
+
+/* How new a dependency can be with this candidate; 0 when it has none of that name. */
+static uint32_t reach_of(struct ranking *k, uint32_t cand, uint32_t name)
+{
+	const struct universe *u = k->u;
+	const struct cand *c = &u->cands[cand];
+	uint32_t least = NONE;
+
+	for (uint32_t i = c->needs; i < c->needs + c->need_count; i++)
+		if (u->specs[u->ids[i]].name == name && newest_of(k, u->ids[i]) < least)
+			least = newest_of(k, u->ids[i]);
+	return least == NONE ? 0 : least;
+}
+
+static int by_name(const void *a, const void *b, void *ctx)
+{
+	const struct universe *u = ctx;
+	const char *x = name_text(u, *(const uint32_t *)a), *y = name_text(u, *(const uint32_t *)b);
+	int python = (strcmp(y, "python") == 0) - (strcmp(x, "python") == 0);
+
+	return python ? python : strcmp(x, y);
+}
+
+static int share_names(struct ranking *k, const uint32_t *group, uint32_t count, struct err *e)
+{
+	const struct universe *u = k->u;
+	const struct cand *c = &u->cands[group[0]];
+
+	k->name_count = 0;
+	for (uint32_t i = c->needs; i < c->needs + c->need_count; i++) {
+		uint32_t name = u->specs[u->ids[i]].name;
+		bool shared = name != NONE && u->names[name].loaded && !u->names[name].is_virtual;
+
+		for (size_t j = 0; j < k->name_count && shared; j++)
+			shared = k->names[j] != name;
+		for (uint32_t g = 1; g < count && shared; g++)
+			shared = reach_of(k, group[g], name) > 0;
+		if (!shared)
+			continue;
+		int r = GROW(k->names, k->name_cap, k->name_count + 1, UINT32_MAX, e);
+		if (r < 0)
+			return r;
+		k->names[k->name_count++] = name;
+	}
+	if (k->name_count)
+		qsort_r(k->names, k->name_count, sizeof(*k->names), by_name, (void *)u);
+	return 0;
+}
+
+struct group {
+	struct ranking *k;
+	const uint32_t *members; /* in the order of the table's rows */
+};
+
+static int by_all(const void *a, const void *b, void *ctx)
+{
+	const struct ranking *k = ((struct group *)ctx)->k;
+	uint32_t i = *(const uint32_t *)a, j = *(const uint32_t *)b;
+	uint32_t x = ((struct group *)ctx)->members[i], y = ((struct group *)ctx)->members[j];
+	const struct cand *p = &k->u->cands[x], *q = &k->u->cands[y];
+	int r = 0;
+
+	for (size_t n = 0; n < k->name_count && !r; n++)
+		r = compare(k->table[j * k->name_count + n], k->table[i * k->name_count + n]);
+	if (!r)
+		r = compare(q->timestamp_ms, p->timestamp_ms);
+	if (!r)
+		r = strcmp(q->build, p->build);
+	if (!r)
+		r = (q->from == FROM_INSTALLED) - (p->from == FROM_INSTALLED);
+	return r ? r : compare(x, y);
+}
+
+/* Sorts candidates between which simple_cmp() sees no difference. */
+static int sort_group(struct ranking *k, uint32_t *group, uint32_t count, struct err *e)
+{
+	AUTO_MEM uint32_t *rows = NULL, *members = NULL;
+	int r;
+
+	if (count < 2)
+		return 0;
+	r = share_names(k, group, count, e);
+	if (r == 0)
+		r = GROW(k->table, k->table_cap, k->name_count * count + 1, UINT32_MAX, e);
+	if (r < 0)
+		return r;
+	rows = malloc(count * sizeof(*rows));
+	members = malloc(count * sizeof(*members));
+	if (!rows || !members)
+		return err_nomem(e);
+	memcpy(members, group, count * sizeof(*members));
+	for (uint32_t i = 0; i < count; i++) {
+		rows[i] = i;
+		for (size_t n = 0; n < k->name_count; n++)
+			k->table[i * k->name_count + n] = reach_of(k, group[i], k->names[n]);
+	}
+	struct group ctx = { k, members };
+	qsort_r(rows, count, sizeof(*rows), by_all, &ctx);
+	for (uint32_t i = 0; i < count; i++)
+		group[i] = members[rows[i]];
+	return 0;
+}
+
+static uint32_t live_of(struct ranking *k, const struct uname *n)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = n->first; n->loaded && i < n->first + n->count; i++)
+		if (k->u->cands[i].drop == DROP_NO)
+			k->order[count++] = i;
+	return count;
+}
+
+static void set_ages(struct ranking *k, const struct uname *n)
+{
+	uint32_t count = live_of(k, n), age = 0;
+
+	if (count)
+		qsort_r(k->order, count, sizeof(*k->order), by_version, k->u);
+	for (uint32_t i = 0; i < count; i++) {
+		if (i == 0 || cand_version_cmp(k->u, &k->u->cands[k->order[i - 1]],
+					       &k->u->cands[k->order[i]]) != 0)
+			age++;
+		k->age[k->order[i]] = age;
+	}
+}
+
+static int rank_name(struct ranking *k, const struct uname *n, struct err *e)
+{
+	uint32_t count = live_of(k, n), end;
+	int r = 0;
+
+	if (count)
+		qsort_r(k->order, count, sizeof(*k->order), by_simple, k);
+	for (uint32_t i = 0; i < count && r == 0; i = end) {
+		for (end = i + 1; end < count; end++)
+			if (simple_cmp(k, k->order[i], k->order[end]) != 0)
+				break;
+		r = sort_group(k, k->order + i, end - i, e);
+	}
+	for (uint32_t i = 0; i < count; i++)
+		k->u->cands[k->order[i]].rank = count - 1 - i;
+	return r;
+}
+
+int rank_all(struct universe *u, struct err *e)
+{
+	__attribute__((cleanup(ranking_done))) struct ranking k = { .u = u };
+	int r = 0;
+
+	k.order = calloc(u->cand_count + 1, sizeof(*k.order));
+	k.age = calloc(u->cand_count + 1, sizeof(*k.age));
+	k.newest = malloc((u->spec_count + 1) * sizeof(*k.newest));
+	if (!k.order || !k.age || !k.newest)
+		return err_nomem(e);
+	memset(k.newest, 0xff, (u->spec_count + 1) * sizeof(*k.newest));
+	for (uint32_t n = 0; n < u->name_count; n++)
+		set_ages(&k, &u->names[n]);
+	for (uint32_t n = 0; n < u->name_count && r == 0; n++)
+		r = rank_name(&k, &u->names[n], e);
+	return r;
+}
