@@ -78,7 +78,7 @@ static int by_version(const void *a, const void *b, void *ctx)
 
 /* "1.0", "1.0 and 1.1", "1.0, 1.1 and 1.2", "1.0 to 3.0 (17 versions)" */
 static int add_versions(const struct universe *u, struct buf *b, const uint32_t *cands,
-			uint32_t count, struct err *e)
+			uint32_t count, bool *ret_many, struct err *e)
 {
 	AUTO_MEM uint32_t *order = malloc((count + 1) * sizeof(*order));
 	uint32_t n = 0;
@@ -92,6 +92,7 @@ static int add_versions(const struct universe *u, struct buf *b, const uint32_t 
 		if (n == 0 ||
 		    cand_version_cmp(u, &u->cands[order[n - 1]], &u->cands[order[i]]) != 0)
 			order[n++] = order[i];
+	*ret_many = n > 1;
 	if (n > NAMED_MAX) {
 		buf_addf(b, "%s to %s (%u versions)", u->cands[order[0]].version_text,
 			 u->cands[order[n - 1]].version_text, n);
@@ -246,38 +247,40 @@ static void add_tail(struct explainer *x, struct buf *b, uint32_t spec)
 }
 
 /* What is wrong with a group, as what follows its name and versions. */
-static void add_reason(struct explainer *x, struct buf *b, const struct group *g, uint32_t name)
+static void add_reason(struct explainer *x, struct buf *b, const struct group *g, uint32_t name,
+		       bool many)
 {
 	const struct universe *u = x->u;
 
 	switch (g->drop) {
 	case DROP_NEED:
-		buf_addf(b, " needs '%s'", spec_text(u, g->why));
+		buf_addf(b, " %s '%s'", many ? "need" : "needs", spec_text(u, g->why));
 		add_tail(x, b, g->why);
 		break;
 	case DROP_LIMIT:
-		buf_addf(b, " goes only with '%s'", spec_text(u, g->why));
+		buf_addf(b, " %s only with '%s'", many ? "go" : "goes", spec_text(u, g->why));
 		add_tail(x, b, g->why);
 		break;
 	case DROP_UNWANTED:
 	case DROP_LIMITED:
-		buf_adds(b, " does not do, since ");
+		buf_addf(b, " %s not do, since ", many ? "do" : "does");
 		add_required(u, b, g->why);
 		buf_adds(b, g->drop == DROP_LIMITED ? " goes only with " : " needs ");
 		add_specs_for(u, b, g->why, name, g->drop == DROP_LIMITED);
 		break;
 	case DROP_DEMAND:
-		buf_adds(b, " does not do, since ");
+		buf_addf(b, " %s not do, since ", many ? "do" : "does");
 		add_demand(u, b, g->why);
 		break;
 	case DROP_HIDDEN:
 		buf_addf(b,
-			 " is hidden: a channel before %s has %s, and channel priority is strict",
+			 " %s hidden: a channel before %s has %s, and channel priority is strict",
+			 many ? "are" : "is",
 			 u->rq->sources[u->cands[g->cands[0]].from].channel->name,
 			 name_text(u, name));
 		break;
 	default:
-		buf_adds(b, " is left out");
+		buf_addf(b, " %s left out", many ? "are" : "is");
 	}
 }
 
@@ -327,24 +330,103 @@ static struct group group_at(const struct universe *u, const uint32_t *cands, ui
 	return g;
 }
 
-/* One line for each reason, "name VERSIONS needs …". */
+/* The demand that alone rules out all that a group needs; NONE: there is more to it. */
+static uint32_t ruled_out_by(const struct universe *u, const struct group *g)
+{
+	const struct uspec *s = g->drop == DROP_NEED ? &u->specs[g->why] : NULL;
+
+	if (!s || s->name == NONE || !s->set_count || u->names[s->name].is_virtual)
+		return NONE;
+	const struct cand *first = &u->cands[u->members[s->set]];
+	for (uint32_t m = s->set; m < s->set + s->set_count; m++)
+		if (!same_reason(first, &u->cands[u->members[m]]))
+			return NONE;
+	return first->drop == DROP_DEMAND ? first->why : NONE;
+}
+
+static int say_group(struct explainer *x, uint32_t name, const struct group *g, struct err *e)
+{
+	AUTO_BUF line = BUF(LINE_BYTES_MAX);
+	bool many = false;
+	int r;
+
+	buf_addf(&line, "%s ", name_text(x->u, name));
+	r = add_versions(x->u, &line, g->cands, g->count, &many, e);
+	add_reason(x, &line, g, name, many);
+	buf_addc(&line, '.');
+	say(x, &line);
+	return r;
+}
+
+/* Groups that one demand rules out, by what they need of one name, as one line. */
+static int say_ruled_out(struct explainer *x, uint32_t name, const uint32_t *cands, uint32_t count,
+			 uint32_t demand, struct err *e)
+{
+	const struct universe *u = x->u;
+	AUTO_MEM uint32_t *merged = malloc((count + 1) * sizeof(*merged));
+	AUTO_BUF line = BUF(LINE_BYTES_MAX);
+	uint32_t kept = 0, groups = 0, step;
+	struct group last = { 0 };
+	bool many = false;
+	int r;
+
+	if (!merged)
+		return err_nomem(e);
+	for (uint32_t i = 0; i < count; i += step) {
+		struct group g = group_at(u, cands + i, count - i);
+
+		step = g.count;
+		if (ruled_out_by(u, &g) != demand)
+			continue;
+		memcpy(merged + kept, g.cands, g.count * sizeof(*merged));
+		kept += g.count;
+		groups++;
+		last = g;
+	}
+	if (groups == 1)
+		return say_group(x, name, &last, e);
+	buf_addf(&line, "%s ", name_text(u, name));
+	r = add_versions(u, &line, merged, kept, &many, e);
+	buf_addf(&line, " %s other versions of %s, and ", many ? "need" : "needs",
+		 name_text(u, u->specs[u->demands[demand].spec].name));
+	add_demand(u, &line, demand);
+	buf_addc(&line, '.');
+	say(x, &line);
+	return r;
+}
+
+/*
+ * One line for each reason, "name VERSIONS needs …". What is only built for another
+ * version of something that was asked for (another python) is no news when there are
+ * deeper reasons; it is told, in one line, for what was requested itself.
+ */
 static int say_groups(struct explainer *x, const struct topic *t, struct err *e)
 {
 	AUTO_MEM uint32_t *cands = NULL;
-	uint32_t count, step;
+	uint32_t count, step, told = 0;
 	int r;
 
 	r = collect(x->u, t, &cands, &count, e);
-	for (uint32_t i = 0; r == 0 && i < count && x->lines < EXPLAIN_LINES_MAX; i += step) {
+	for (uint32_t i = 0; r == 0 && i < count; i += step) {
 		struct group g = group_at(x->u, cands + i, count - i);
-		AUTO_BUF line = BUF(LINE_BYTES_MAX);
 
 		step = g.count;
-		buf_addf(&line, "%s ", name_text(x->u, t->name));
-		r = add_versions(x->u, &line, g.cands, g.count, e);
-		add_reason(x, &line, &g, t->name);
-		buf_addc(&line, '.');
-		say(x, &line);
+		if (ruled_out_by(x->u, &g) != NONE)
+			continue;
+		r = say_group(x, t->name, &g, e);
+		told++;
+	}
+	for (uint32_t d = 0; r == 0 && d < x->u->demand_count; d++) {
+		bool any = false;
+
+		for (uint32_t i = 0; i < count && !any; i += step) {
+			struct group g = group_at(x->u, cands + i, count - i);
+
+			step = g.count;
+			any = ruled_out_by(x->u, &g) == d;
+		}
+		if (any && (!told || t->spec == NONE))
+			r = say_ruled_out(x, t->name, cands, count, d, e);
 	}
 	return r;
 }
@@ -433,7 +515,7 @@ static int say_name(struct explainer *x, uint32_t name, struct err *e)
 		add_subject(u, &line, name, &each);
 		if (g.count == count && g.drop != DROP_HIDDEN) {
 			buf_addf(&line, "every %s", each);
-			add_reason(x, &line, &g, name);
+			add_reason(x, &line, &g, name, false);
 		} else {
 			buf_adds(&line, "none can be installed");
 			topic_add(x, name, NONE);
@@ -557,8 +639,9 @@ static int say_clash(struct explainer *x, const struct encoding *c, const struct
 			cands[count++] = cand;
 	}
 	buf_addf(&line, "%s ", name_text(u, l->name));
-	r = add_versions(u, &line, cands, count, e);
-	buf_addf(&line, " needs '%s'.", spec_text(u, l->spec));
+	bool many = false;
+	r = add_versions(u, &line, cands, count, &many, e);
+	buf_addf(&line, " %s '%s'.", many ? "need" : "needs", spec_text(u, l->spec));
 	say(x, &line);
 	return r;
 }

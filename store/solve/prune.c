@@ -341,6 +341,24 @@ static int load_roots(struct pruner *p, struct err *e)
 	return r == 0 ? pruner_grow(p, e) : r;
 }
 
+/* What this machine has is there without being needed, so that limits hold for it. */
+static int load_limited_virtuals(struct pruner *p, uint32_t cand, uint32_t depth, struct err *e)
+{
+	struct universe *u = p->u;
+	int r = 0;
+
+	for (uint32_t k = 0; k < u->cands[cand].limit_count && r == 0; k++) {
+		uint32_t spec = u->ids[u->cands[cand].limits + k], name = u->specs[spec].name;
+
+		if (name == NONE || strncmp(name_text(u, name), "__", 2) != 0)
+			continue;
+		r = load_name(p, name, depth, e);
+		if (r == 0)
+			r = universe_ready(u, spec, e);
+	}
+	return r;
+}
+
 /* Loads what the survivors of a name need. */
 static int expand(struct pruner *p, uint32_t name, uint32_t depth, bool *more, struct err *e)
 {
@@ -363,6 +381,8 @@ static int expand(struct pruner *p, uint32_t name, uint32_t depth, bool *more, s
 			if (r == 0)
 				r = universe_ready(u, spec, e);
 		}
+		if (r == 0)
+			r = load_limited_virtuals(p, c, depth, e);
 	}
 	return r;
 }

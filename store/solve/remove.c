@@ -160,9 +160,14 @@ int remove_solve(const struct solve_request *rq, bool *keep, struct err *e)
 		r = matchspec_parse(&ms, rq->jobs[j].spec, e);
 		if (r < 0)
 			return r;
+		bool found = false;
 		for (size_t i = 0; i < rq->installed_count; i++)
-			if (spec_matches(rq, ms, i))
+			if (spec_matches(rq, ms, i)) {
 				keep[i] = false;
+				found = true;
+			}
+		if (!found)
+			return err_set(e, -ENOENT, "'%.200s' is not installed", rq->jobs[j].spec);
 	}
 	r = take_dependents(&m, e);
 	return r == 0 && rq->prune ? drop_unneeded(&m, e) : r;

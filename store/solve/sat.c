@@ -242,9 +242,10 @@ static void add_jobs(struct build *b, Queue *jobs)
 
 	for (uint32_t j = 0; j < p->job_count && !b->failed; j++) {
 		uint32_t set = p->jobs[j].set, first = p->set_first[set];
-		Id dep = dep_of_set(b, set);
+		bool soft = p->jobs[j].soft, empty = first == p->set_first[set + 1];
+		Id dep = soft ? 0 : dep_of_set(b, set);
 
-		if (p->jobs[j].soft && first < p->set_first[set + 1]) {
+		if (soft && !empty) {
 			Id name = solvable_at(b, b->base + (Id)p->set_members[first])->name;
 			Id helper = new_helper(b, name);
 
@@ -253,7 +254,11 @@ static void add_jobs(struct build *b, Queue *jobs)
 				provide_add(b, b->base + (Id)p->set_members[i]);
 			provide_add(b, helper);
 		}
-		queue_push2(jobs, SOLVER_INSTALL | SOLVER_SOLVABLE_PROVIDES, dep);
+		/* Nothing to be had; the jobs keep their numbers. */
+		if (soft && empty)
+			queue_push2(jobs, SOLVER_NOOP, 0);
+		else
+			queue_push2(jobs, SOLVER_INSTALL | SOLVER_SOLVABLE_PROVIDES, dep);
 		b->rules++;
 	}
 }

@@ -442,9 +442,14 @@ int solve(struct solution **ret, const struct solve_request *rq, struct buf *why
 	if (!s)
 		return err_nomem(e);
 	if (remove_only(rq)) {
+		struct err local = { 0 };
+
+		e = e ? e : &local;
 		r = solve_removal(s, rq, e);
 		if (r == 0)
 			*ret = TAKE_PTR(s);
+		else if (r == -ENOENT && why)
+			buf_addf(why, "%s.\n", e->text);
 		return r;
 	}
 	r = open_reached(&u, rq, false, e);
