@@ -107,7 +107,7 @@ static int text_member(const struct json *object, const char *key, const char **
 static int row_from_json(const struct json *j, struct pkg_row *ret, struct err *e)
 {
 	const struct json *size = json_get(j, "size_in_bytes");
-	const char *type, *mode, *placeholder, *hash;
+	const char *type = NULL, *mode = NULL, *placeholder = NULL, *hash = NULL;
 	int r = text_member(j, "path_type", &type, e);
 
 	if (r == 0)

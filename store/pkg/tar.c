@@ -537,9 +537,9 @@ static int take_entry(struct tar *t, const uint8_t *h, const struct pax *pax, en
 static int read_entry(struct tar *t, const uint8_t *h, struct tar_entry *ret, struct err *e)
 {
 	struct pax pax = { 0 };
-	enum tar_type type;
-	const char *name;
-	size_t len;
+	enum tar_type type = TAR_FILE;
+	const char *name = NULL;
+	size_t len = 0;
 	int r = t->has_pax ? pax_parse(&pax, t->pax.bytes, t->pax.len, e) : 0;
 
 	if (r == 0)

@@ -46,8 +46,8 @@ struct worker {
 #define JOB_ARTIFACT 3
 #define JOB_ANSWER   4
 /* And the zygote. */
-#define ZYGOTE_CONTROL	3
-#define ZYGOTE_CHILDREN 4
+#define ZYGOTE_CONTROL 3
+#define ZYGOTE_SIGNALS 4
 
 struct running {
 	pid_t pid;
@@ -186,14 +186,33 @@ static void kill_orphans(struct zygote *z, const struct pollfd *polls)
 	}
 }
 
+/* The end: no job is left running, and none as a zombie. */
+static void end_all(struct zygote *z)
+{
+	for (size_t i = 0; i < z->count; i++)
+		(void)kill(z->running[i].pid, SIGKILL);
+	while (z->count > 0)
+		reap(z, 0);
+}
+
+/* Whether a signal says that the parent is gone, or the zygote is to go. */
+static bool told_to_end(void)
+{
+	struct signalfd_siginfo info;
+	bool end = false;
+
+	while (read(ZYGOTE_SIGNALS, &info, sizeof(info)) == sizeof(info))
+		end |= info.ssi_signo == SIGTERM;
+	return end;
+}
+
 static void serve(struct zygote *z)
 {
 	for (;;) {
 		struct pollfd polls[2 + WORKER_JOBS_MAX] = {
 			{ .fd = ZYGOTE_CONTROL, .events = POLLIN },
-			{ .fd = ZYGOTE_CHILDREN, .events = POLLIN },
+			{ .fd = ZYGOTE_SIGNALS, .events = POLLIN },
 		};
-		struct signalfd_siginfo child;
 		struct job job;
 		int fds[JOB_FDS];
 
@@ -202,10 +221,9 @@ static void serve(struct zygote *z)
 		if (poll(polls, 2 + z->count, -1) < 0)
 			continue;
 		kill_orphans(z, polls + 2);
-		if (polls[1].revents) {
-			(void)!read(ZYGOTE_CHILDREN, &child, sizeof(child));
-			reap(z, WNOHANG);
-		}
+		if (polls[1].revents && told_to_end())
+			return;
+		reap(z, WNOHANG);
 		if (!polls[0].revents)
 			continue;
 		if (!take_job(&job, fds))
@@ -219,30 +237,31 @@ static int arrange(int *control, struct err *e)
 {
 	AUTO_FD null = sys_openat(AT_FDCWD, "/dev/null", O_RDWR, 0);
 	AUTO_FD own = -1;
-	AUTO_FD children = -1;
+	AUTO_FD signals = -1;
 	sigset_t set;
 
 	if (null < 0)
 		return err_set(e, null, "/dev/null: %s", strerror(-null));
 	(void)sigemptyset(&set);
 	(void)sigaddset(&set, SIGCHLD);
+	(void)sigaddset(&set, SIGTERM);
 	if (sigprocmask(SIG_SETMASK, &set, NULL) < 0 || signal(SIGCHLD, SIG_DFL) == SIG_ERR)
-		return err_sys(e, "signals");
+		return err_sys(e, "its signals");
 	/* First above all of the places, so that none is overwritten before it is moved. */
-	children = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	own = fcntl(*control, F_DUPFD_CLOEXEC, ZYGOTE_CHILDREN + 1);
-	if (children >= 0 && children <= ZYGOTE_CHILDREN)
-		children = fcntl(children, F_DUPFD_CLOEXEC, ZYGOTE_CHILDREN + 1);
-	if (null <= ZYGOTE_CHILDREN)
-		null = fcntl(null, F_DUPFD_CLOEXEC, ZYGOTE_CHILDREN + 1);
-	if (own < 0 || children < 0 || null < 0 || dup2(own, ZYGOTE_CONTROL) < 0 ||
-	    dup2(children, ZYGOTE_CHILDREN) < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0)
+	signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	own = fcntl(*control, F_DUPFD_CLOEXEC, ZYGOTE_SIGNALS + 1);
+	if (signals >= 0 && signals <= ZYGOTE_SIGNALS)
+		signals = fcntl(signals, F_DUPFD_CLOEXEC, ZYGOTE_SIGNALS + 1);
+	if (null <= ZYGOTE_SIGNALS)
+		null = fcntl(null, F_DUPFD_CLOEXEC, ZYGOTE_SIGNALS + 1);
+	if (own < 0 || signals < 0 || null < 0 || dup2(own, ZYGOTE_CONTROL) < 0 ||
+	    dup2(signals, ZYGOTE_SIGNALS) < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0)
 		return err_sys(e, "descriptors");
 	*control = ZYGOTE_CONTROL;
 	if (!sandbox_keeps_stderr() && dup2(null, 2) < 0)
 		return err_sys(e, "descriptors");
-	null = own = children = -1;
-	return close_range(ZYGOTE_CHILDREN + 1, ~0U, 0) < 0 ? err_sys(e, "descriptors") : 0;
+	null = own = signals = -1;
+	return close_range(ZYGOTE_SIGNALS + 1, ~0U, 0) < 0 ? err_sys(e, "descriptors") : 0;
 }
 
 static int enter(struct zygote *z, int *control, pid_t parent, struct err *e)
@@ -252,7 +271,7 @@ static int enter(struct zygote *z, int *control, pid_t parent, struct err *e)
 	/* Not in the terminal's group: ^C is the caller's to answer. */
 	(void)setsid();
 	(void)prctl(PR_SET_NAME, "envfs-parser");
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
+	if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != parent)
 		return err_set(e, -ESRCH, "its parent is gone");
 	for (int sig = 1; sig < SIGRTMIN; sig++)
 		if (sig != SIGKILL && sig != SIGSTOP && sig != SIGSEGV && sig != SIGBUS)
@@ -274,6 +293,7 @@ static _Noreturn void be_zygote(int control, pid_t parent)
 	if (r < 0)
 		_exit(1);
 	serve(&z);
+	end_all(&z);
 	_exit(0);
 }
 
@@ -284,12 +304,9 @@ struct worker *worker_free(struct worker *w)
 	if (!w)
 		return NULL;
 	(void)sys_close(w->control);
-	if (w->zygote > 0) {
-		/* It would end by itself, but not before its jobs do. */
-		(void)kill(w->zygote, SIGKILL);
-		while (waitpid(w->zygote, NULL, 0) < 0 && errno == EINTR)
-			;
-	}
+	/* It ends its jobs and then itself, so that none is left to nobody. */
+	while (w->zygote > 0 && waitpid(w->zygote, NULL, 0) < 0 && errno == EINTR)
+		;
 	free(w);
 	return NULL;
 }

@@ -20,7 +20,8 @@
 
 struct worker;
 
-/* Call while the process has one thread. */
+/* Call while the process has one thread, and after it has become a daemon: the
+ * parser's processes end with the one that called this. */
 int worker_start(struct worker **ret, struct err *e) MUST_CHECK;
 struct worker *worker_free(struct worker *w);
 AUTO_FREE_FN(worker)

@@ -506,7 +506,7 @@ int zip_read(struct zip *ret, int fd, uint64_t base, uint64_t size, uint64_t *re
 	     struct err *e)
 {
 	struct source src = { fd, base, size };
-	struct directory dir;
+	struct directory dir = { 0 };
 	int r;
 
 	assert(base == 0 || ret_need);
