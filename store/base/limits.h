@@ -94,6 +94,8 @@
 #define OBJECT_WHOLE_BYTES   (4 * MIB) /* up to here an object is hashed before it is compressed */
 #define INDEX_WAL_PAGES	     1000 /* then the WAL is copied back: 4 MiB */
 #define INDEX_GAP	     4096 /* numbers skipped where the old counters are lost */
+#define STORE_FILES_MAX	     100000000 /* of one kind: packs, manifests, generations */
+#define STORE_PAIRINGS_MAX  1000000000 /* packages of all generations */
 #define MANIFEST_BYTES_MAX   (2 * GIB) /* a million files take about 120 MiB */
 
 /* The tree. Mapped paths stay below PATH_MAX: PATH_BYTES_MAX less "site-packages". */

@@ -13,6 +13,7 @@
 
 #define LOCK_NAME      "index"
 #define FILE_NAME      "index.db"
+#define NEW_NAME       "index.new" /* while it is made */
 #define APPLICATION_ID 0x656e7666
 #define SCHEMA_VERSION 1
 #define BUSY_MS	       10000
@@ -141,12 +142,12 @@ void db_close(struct index *ix)
 	ix->db = NULL;
 }
 
-static int connect(struct index *ix, int flags, struct err *e)
+static int connect(struct index *ix, const char *name, int flags, struct err *e)
 {
 	char path[PATH_MAX + 16];
 	int rc;
 
-	(void)snprintf(path, sizeof(path), "%s/" FILE_NAME, ix->st->path);
+	(void)snprintf(path, sizeof(path), "%s/%s", ix->st->path, name);
 	rc = sqlite3_open_v2(path, &ix->db, flags | SQLITE_OPEN_FULLMUTEX | SQLITE_OPEN_NOFOLLOW,
 			     NULL);
 	if (rc != SQLITE_OK)
@@ -223,7 +224,7 @@ int db_open(struct index *ix, struct err *e)
 	if (!S_ISREG(sb.st_mode) || sb.st_size == 0)
 		return db_damaged(ix, "the file", e);
 	ix->broken = false;
-	r = connect(ix, SQLITE_OPEN_READWRITE, e);
+	r = connect(ix, FILE_NAME, SQLITE_OPEN_READWRITE, e);
 	if (r == 0)
 		r = check_version(ix, e);
 	if (r == 0)
@@ -249,7 +250,8 @@ static void salvage(struct index *ix, struct counters *ret)
 {
 	sqlite3_stmt *s = NULL;
 
-	if (connect(ix, SQLITE_OPEN_READWRITE, NULL) == 0 && check_version(ix, NULL) == 0 &&
+	if (connect(ix, FILE_NAME, SQLITE_OPEN_READWRITE, NULL) == 0 &&
+	    check_version(ix, NULL) == 0 &&
 	    sqlite3_prepare_v2(ix->db, "SELECT which, next, sum FROM counter", -1, &s, NULL) ==
 		    SQLITE_OK)
 		while (sqlite3_step(s) == SQLITE_ROW) {
@@ -264,20 +266,23 @@ static void salvage(struct index *ix, struct counters *ret)
 	db_close(ix);
 }
 
-static int remove_files(struct index *ix, struct err *e)
+/* A database and what SQLite keeps beside it. The database goes first: a WAL
+ * without one is nothing, one beside a database that is not its own is trouble. */
+static int remove_files(struct index *ix, const char *name, struct err *e)
 {
-	/* The database first: a WAL without it is nothing, another's WAL beside it is. */
-	static const char *const names[] = { FILE_NAME, FILE_NAME "-wal", FILE_NAME "-shm",
-					     FILE_NAME "-journal" };
+	static const char *const ends[] = { "", "-wal", "-shm", "-journal" };
 
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		int r = sys_unlinkat(ix->st->dir, names[i], 0);
+	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+		char file[32];
+		int r;
 
+		(void)snprintf(file, sizeof(file), "%s%s", name, ends[i]);
+		r = sys_unlinkat(ix->st->dir, file, 0);
 		if (r == -EISDIR || r == -EPERM)
-			r = sys_unlinkat(ix->st->dir, names[i], AT_REMOVEDIR);
+			r = sys_unlinkat(ix->st->dir, file, AT_REMOVEDIR);
 		if (r < 0 && r != -ENOENT)
-			return err_set(e, r, "index: removal of '%s/%s': %s", ix->st->path,
-				       names[i], strerror(-r));
+			return err_set(e, r, "index: removal of '%s/%s': %s", ix->st->path, file,
+				       strerror(-r));
 	}
 	return 0;
 }
@@ -301,14 +306,13 @@ static int raise_counters(struct index *ix, const struct counters *old, struct e
 	return r;
 }
 
-/*
- * One transaction; if it does not come to its end, neither does the version
- * number, and whoever opens next starts again.
- */
 static int fill(struct index *ix, const struct counters *old, struct err *e)
 {
 	char last[128];
-	int r = run(ix, "PRAGMA journal_mode = MEMORY; PRAGMA synchronous = FULL", e);
+	int r = run(ix,
+		    "PRAGMA journal_mode = MEMORY; PRAGMA synchronous = FULL;"
+		    " PRAGMA cache_size = -32768",
+		    e);
 
 	if (r == 0)
 		r = run(ix, schema, e);
@@ -331,6 +335,21 @@ static int fill(struct index *ix, const struct counters *old, struct err *e)
 	return run(ix, last, e);
 }
 
+/* Filled and synced; a process that dies in here leaves none, never half of one. */
+static int put_in_place(struct index *ix, struct err *e)
+{
+	int r = remove_files(ix, FILE_NAME, e);
+
+	if (r < 0)
+		return r;
+	r = sys_renameat(ix->st->dir, NEW_NAME, ix->st->dir, FILE_NAME);
+	if (r == 0)
+		r = sys_fsync(ix->st->dir);
+	return r < 0 ? err_set(e, r, "index '%s/" FILE_NAME "': rename: %s", ix->st->path,
+			       strerror(-r))
+		     : 0;
+}
+
 int db_rebuild(struct index *ix, struct err *e)
 {
 	struct counters old = { 0 };
@@ -343,16 +362,16 @@ int db_rebuild(struct index *ix, struct err *e)
 	old.fresh = sys_fstatat(ix->st->dir, FILE_NAME, &sb, AT_SYMLINK_NOFOLLOW) == -ENOENT;
 	if (!old.fresh)
 		salvage(ix, &old);
-	r = remove_files(ix, e);
+	r = remove_files(ix, NEW_NAME, e);
 	if (r == 0)
-		r = connect(ix, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, e);
+		r = connect(ix, NEW_NAME, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, e);
 	if (r == 0) {
 		ix->broken = false;
 		r = fill(ix, &old, e);
 	}
 	db_close(ix);
 	if (r == 0)
-		r = sys_fsync(ix->st->dir);
+		r = put_in_place(ix, e);
 	return r < 0 ? err_wrap(e, r, "making the index anew") : db_open(ix, e);
 }
 
