@@ -77,6 +77,7 @@
 #define REDIRECTS_MAX	     5
 #define HEADERS_BYTES_MAX    (64 * KIB)
 #define HOST_CONNECTIONS_MAX 8
+#define HOST_STREAMS_MAX     24 /* over HTTP/2 */
 #define CONNECTIONS_MAX	     32
 #define REQUESTS_MAX	     131072 /* waiting and under way: two for each package of a lock */
 #define TRUST_BYTES_MAX	     (4 * MIB)	 /* a file of certificates (Debian's: 220 KB), or netrc */

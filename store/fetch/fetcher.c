@@ -224,7 +224,7 @@ int fetcher_open(struct fetcher **ret, const struct fetch_options *o, struct err
 		curl_global_cleanup();
 		return err_nomem(e);
 	}
-	f->trust.netrc = -1;
+	f->trust.ca.fd = f->trust.netrc.fd = -1;
 	chain_init(&f->orders);
 	chain_init(&f->all);
 	chain_init(&f->running);

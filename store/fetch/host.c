@@ -112,10 +112,34 @@ void host_unqueue(struct fetcher *f, struct request *r)
 	f->waiting_count--;
 }
 
-/* Streams of one HTTP/2 connection are no connections. */
-int host_running_max(const struct host *h)
+/* Streams of one HTTP/2 connection cost no connections, but others want a turn too. */
+static bool is_full(const struct host *h)
 {
-	return h->multiplexed ? CONNECTIONS_MAX : HOST_CONNECTIONS_MAX;
+	return h->running >= (h->multiplexed ? HOST_STREAMS_MAX : HOST_CONNECTIONS_MAX);
+}
+
+void host_enter(struct fetcher *f, struct host *h)
+{
+	h->running++;
+	*(h->local ? &f->local_running : &f->remote_running) += 1;
+	if (is_full(h))
+		h->full_ns = sys_now_ns();
+}
+
+void host_leave(struct fetcher *f, struct host *h)
+{
+	if (is_full(h))
+		h->full_ns = sys_now_ns();
+	h->running--;
+	*(h->local ? &f->local_running : &f->remote_running) -= 1;
+	f->busy = true; /* there is room for another */
+}
+
+uint64_t host_still_since(const struct host *h, const struct request *r, uint64_t now)
+{
+	if (h->full_ns < r->waited_ns)
+		return now;
+	return h->progress_ns > r->waited_ns ? h->progress_ns : r->waited_ns;
 }
 
 struct request *host_next(struct fetcher *f)
@@ -126,7 +150,7 @@ struct request *host_next(struct fetcher *f)
 	if (f->waiting_count == 0)
 		return NULL;
 	for (struct host *h = f->hosts; h; h = h->next) {
-		if (h->waiting_count == 0 || h->running >= host_running_max(h) ||
+		if (h->waiting_count == 0 || is_full(h) ||
 		    (!h->local && f->remote_running >= CONNECTIONS_MAX))
 			continue;
 		for (int i = PRIORITY_COUNT - 1; i > best_priority; i--) {

@@ -72,9 +72,7 @@ static void detach(struct fetcher *f, struct request *r)
 		host_unqueue(f, r);
 	} else if (r->state == REQUEST_RUNNING) {
 		chain_out(&r->link);
-		r->host->running--;
-		*(r->host->local ? &f->local_running : &f->remote_running) -= 1;
-		f->busy = true; /* there is room for another */
+		host_leave(f, r->host);
 	} else {
 		chain_out(&r->link);
 	}
@@ -135,17 +133,16 @@ void request_admit(struct fetcher *f, struct request *r)
 
 void request_begin(struct fetcher *f, struct request *r)
 {
-	uint64_t now = sys_now_ns();
+	uint64_t since = host_still_since(r->host, r, sys_now_ns());
 	struct err e;
 	int code = 0;
 
 	detach(f, r);
-	/* Time in the queue is not its own. */
-	r->clock_ns = r->clock_ns ? r->clock_ns + (now - r->waited_ns) : now;
+	/* Time in the queue is not its own, unless its host answered nobody meanwhile. */
+	r->clock_ns = r->clock_ns ? r->clock_ns + (since - r->waited_ns) : since;
 	r->state = REQUEST_RUNNING;
 	chain_put_last(&f->running, &r->link);
-	r->host->running++;
-	*(r->host->local ? &f->local_running : &f->remote_running) += 1;
+	host_enter(f, r->host);
 	atomic_fetch_add(&f->request_count, 1);
 	r->clock_bytes = 0;
 	if (!r->transfer)
@@ -302,18 +299,16 @@ static void tick_running(struct fetcher *f, struct request *r, uint64_t now)
 /* In the queue it is the others that must not stand still. */
 static void tick_waiting(struct fetcher *f, struct request *r, uint64_t now)
 {
-	const struct host *h = r->host;
-	uint64_t since = h->running >= host_running_max(h) ? h->progress_ns : f->progress_ns;
+	uint64_t since = host_still_since(r->host, r, now);
+	bool by_host = since < now;
 	char why[300];
 
-	if (since < r->waited_ns)
-		since = r->waited_ns;
-	if (h->local || now < since + stall_ns(f))
+	if (!by_host)
+		since = f->progress_ns > r->waited_ns ? f->progress_ns : r->waited_ns;
+	if (r->host->local || now < since + stall_ns(f))
 		return;
-	(void)snprintf(why, sizeof(why),
-		       "waited behind others; nothing has come %s%.150s for %d ms",
-		       h->running >= host_running_max(h) ? "from " : "",
-		       h->running >= host_running_max(h) ? h->key : "", f->o.stall_ms);
+	(void)snprintf(why, sizeof(why), "waited behind others; nothing has come%s%.150s for %d ms",
+		       by_host ? " from " : "", by_host ? r->host->key : "", f->o.stall_ms);
 	request_end(f, r, -ETIMEDOUT, why);
 }
 

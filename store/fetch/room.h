@@ -39,6 +39,7 @@ struct host {
 	bool local;
 	bool multiplexed;     /* its latest answer came over HTTP/2 */
 	uint64_t progress_ns; /* when something last came from it */
+	uint64_t full_ns;     /* when it last had all the attempts it may have at once */
 };
 
 enum request_state { REQUEST_NEW, REQUEST_WAITING, REQUEST_RUNNING, REQUEST_PAUSED };
@@ -103,11 +104,16 @@ struct transfer {
 	uint64_t file_size, file_mtime_ns;
 };
 
+/* A file's bytes in memory, for what takes only paths. fd -1: none. */
+struct memory_file {
+	int fd;
+	char path[40]; /* "/proc/self/fd/N" */
+};
+
 /* Read once, at open. */
 struct trust {
-	struct curl_blob ca, cert, key; /* owned; len 0: none */
-	int netrc;			/* a memory file, or -1 */
-	char netrc_path[40];
+	struct memory_file ca, netrc;
+	struct curl_blob cert, key; /* owned; len 0: none */
 };
 
 struct fetcher {
@@ -143,8 +149,11 @@ int host_hold(struct fetcher *f, const char *url, struct host **ret, struct err 
 void host_drop(struct fetcher *f, struct host **h);
 void host_queue(struct fetcher *f, struct request *r, bool first);
 void host_unqueue(struct fetcher *f, struct request *r);
-struct request *host_next(struct fetcher *f); /* NULL: none may start now */
-int host_running_max(const struct host *h);
+struct request *host_next(struct fetcher *f);	    /* NULL: none may start now */
+void host_enter(struct fetcher *f, struct host *h); /* an attempt begins, is over */
+void host_leave(struct fetcher *f, struct host *h);
+/* Since when r has waited for nothing but a host that does not move; now, if for others. */
+uint64_t host_still_since(const struct host *h, const struct request *r, uint64_t now);
 
 /* request.c */
 int request_new(struct fetcher *f, const struct fetch_request *rq, struct request **ret,

@@ -159,8 +159,8 @@ static bool set_url(struct transfer *t)
 	if (!failed && r->host == r->origin && user) {
 		SET(CURLOPT_USERNAME, user);
 		SET(CURLOPT_PASSWORD, password ? password : "");
-	} else if (!failed && r->host == r->origin && t->f->trust.netrc >= 0) {
-		SET(CURLOPT_NETRC_FILE, t->f->trust.netrc_path);
+	} else if (!failed && r->host == r->origin && t->f->trust.netrc.fd >= 0) {
+		SET(CURLOPT_NETRC_FILE, t->f->trust.netrc.path);
 		SET(CURLOPT_NETRC, (long)CURL_NETRC_OPTIONAL);
 	}
 	curl_free(url);
@@ -177,15 +177,12 @@ static bool set_trust(struct transfer *t)
 	long verify = !t->f->o.insecure;
 	bool failed = false;
 
-	/* Not even the built-in paths: nothing is read from disk later. */
-	SET(CURLOPT_CAINFO, NULL);
+	/* NULL where there is none: not even the built-in paths are read later. */
+	SET(CURLOPT_CAINFO, trust->ca.fd >= 0 ? trust->ca.path : NULL);
+	SET(CURLOPT_PROXY_CAINFO, trust->ca.fd >= 0 ? trust->ca.path : NULL);
 	SET(CURLOPT_CAPATH, NULL);
-	SET(CURLOPT_PROXY_CAINFO, NULL);
 	SET(CURLOPT_PROXY_CAPATH, NULL);
-	if (trust->ca.len > 0) {
-		SET(CURLOPT_CAINFO_BLOB, &trust->ca);
-		SET(CURLOPT_PROXY_CAINFO_BLOB, &trust->ca);
-	}
+	SET(CURLOPT_CA_CACHE_TIMEOUT, -1L); /* parsed once */
 	if (trust->cert.len > 0 && t->req->host == t->req->origin) {
 		SET(CURLOPT_SSLCERT_BLOB, &trust->cert);
 		SET(CURLOPT_SSLKEY_BLOB, &trust->key);

@@ -12,6 +12,7 @@ prints one JSON line with its URLs when it listens:
     wrong_name    the certificate is for another name
     expired       the certificate ended long ago
     self_signed   the certificate is signed by nobody that `ca` knows
+    client        asks for a client's certificate: client_cert, client_key
     ca            the file with the certificate that signed the others
 
 and, below each of them, /slow/PATH is the same file at 64 KB a second, /norange/PATH
@@ -71,7 +72,7 @@ SERVER = """
     }}
 """
 
-KINDS = ("http", "https", "wrong_name", "expired", "self_signed")
+KINDS = ("http", "https", "wrong_name", "expired", "self_signed", "client")
 
 
 def die_with_parent():
@@ -84,7 +85,7 @@ def openssl(*args):
 
 
 def make_certificates(folder):
-    """ca.pem signs https, wrong_name and expired; nobody signs self_signed."""
+    """ca.pem signs all but self_signed."""
     def key(name):
         openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out",
                 "%s/%s.key" % (folder, name))
@@ -114,6 +115,7 @@ def make_certificates(folder):
                 "unique_subject=no\n[p]\ncommonName=supplied\n" % ((folder,) * 4))
     good = "DNS:localhost,IP:127.0.0.1"
     signed("https", good, ("-days", "30"))
+    signed("client", good, ("-days", "30"))
     signed("wrong_name", "DNS:elsewhere.test", ("-days", "30"))
     signed("expired", good, ("-startdate", "20200101000000Z", "-enddate", "20200201000000Z"))
 
@@ -144,11 +146,12 @@ class Nginx:
 
     def config(self, ports):
         servers = ""
+        verify = "ssl_client_certificate %s; ssl_verify_client on;" % self.ca
         for kind, port in zip(KINDS, ports):
             tls = kind != "http"
             at = "%s/%s" % (self.folder, kind)
             servers += SERVER.format(
-                port=port, root=self.root, extra=self.extra, tls=" ssl http2" if tls else "",
+                port=port, root=self.root, extra=self.extra + (verify if kind == "client" else ""), tls=" ssl http2" if tls else "",
                 certificate="ssl_certificate %s.pem; ssl_certificate_key %s.key;" % (at, at)
                 if tls else "")
         return CONFIG.format(dir=self.folder, log=self.log_path, servers=servers,
@@ -180,6 +183,7 @@ class Nginx:
         self.log_path = self.log_path or self.folder + "/access.log"
         make_certificates(self.folder)
         self.ca = self.folder + "/ca.pem"
+        self.client_cert, self.client_key = self.folder + "/client.pem", self.folder + "/client.key"
         # A free port may be taken before nginx has it.
         if not any(self.try_start() for _ in range(5)):
             with open(self.folder + "/error.log") as f:
@@ -192,7 +196,7 @@ class Nginx:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def urls(self):
-        return {name: getattr(self, name) for name in KINDS + ("ca",)}
+        return {name: getattr(self, name) for name in KINDS + ("ca", "client_cert", "client_key")}
 
     def log(self):
         if not os.path.exists(self.log_path):

@@ -47,6 +47,56 @@ static void test_certificates(const char *ca)
 	}
 }
 
+static int fetch_with(const struct fetch_options *options, const char *kind,
+		      const char *then_remove)
+{
+	AUTO(fetcher_freep) struct fetcher *f = open_fetcher(options);
+	struct outcome o = { .fd = memory_file() };
+	struct fetch_request rq = { .url = o.url, .fd = o.fd, .sha256 = data_sha256 };
+	int code;
+
+	if (then_remove)
+		CHECK(unlink(then_remove) == 0);
+	url_on(&o, kind, "/data");
+	code = fetch_wait(f, &rq, NULL, NULL);
+	close(o.fd);
+	return code;
+}
+
+static void test_client(const char *ca)
+{
+	const char *cert = json_get_text(json_root(nginx), "client_cert");
+	const char *key = json_get_text(json_root(nginx), "client_key");
+	struct fetch_options o = { .ca_file = ca };
+	AUTO_BUF both = BUF(1 * MIB);
+
+	test_case = "a client's certificate is asked for";
+	CHECK_INT(fetch_with(&o, "client", NULL), -EIO);
+	test_case = "a client's certificate";
+	o.client_cert = cert;
+	o.client_key = key;
+	CHECK_INT(fetch_with(&o, "client", NULL), 0);
+	test_case = "certificate and key in one file, removed after";
+	CHECK(sys_slurp(AT_FDCWD, cert, &both) == 0 && sys_slurp(AT_FDCWD, key, &both) == 0);
+	write_file(in_dir("both.pem"), both.bytes, both.len);
+	o.client_cert = in_dir("both.pem");
+	o.client_key = NULL;
+	CHECK_INT(fetch_with(&o, "client", in_dir("both.pem")), 0);
+}
+
+/* What was read at open is not read again. */
+static void test_memory(const char *ca)
+{
+	AUTO_BUF b = BUF(1 * MIB);
+
+	test_case = "the authorities' file is gone";
+	CHECK(sys_slurp(AT_FDCWD, ca, &b) == 0);
+	write_file(in_dir("ca.pem"), b.bytes, b.len);
+	CHECK_INT(fetch_with(&(struct fetch_options){ .ca_file = in_dir("ca.pem") }, "https",
+			     in_dir("ca.pem")),
+		  0);
+}
+
 /* How many connections the log has for requests that hold `mark`. */
 static int connections(const char *log, const char *mark, int *requests)
 {
@@ -170,6 +220,8 @@ int main(void)
 	}
 	ca = json_get_text(json_root(nginx), "ca");
 	test_certificates(ca);
+	test_client(ca);
+	test_memory(ca);
 	test_many(ca);
 	test_nginx_ranges();
 	server_stop(&s);
