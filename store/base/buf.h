@@ -41,7 +41,7 @@ void buf_add(struct buf *b, const void *bytes, size_t len);
 void buf_adds(struct buf *b, const char *text);
 void buf_addc(struct buf *b, char c);
 void buf_addf(struct buf *b, const char *fmt, ...) PRINTF(2, 3);
-void buf_addv(struct buf *b, const char *fmt, va_list ap);
+void buf_addv(struct buf *b, const char *fmt, va_list ap) PRINTF(2, 0);
 void buf_add_zero(struct buf *b, size_t len);
 
 /* Room for len more bytes at the end, to be filled and counted by the caller;

@@ -247,7 +247,7 @@ void request_settle(struct fetcher *f, struct request *r, enum verdict v, const 
 		break;
 	case VERDICT_WHOLE:
 		r->whole = true;
-		/* fall through */
+		__attribute__((fallthrough));
 	case VERDICT_MOVED:
 		go_elsewhere(f, r);
 		break;

@@ -90,6 +90,7 @@ struct transfer {
 	/* The attempt. */
 	CURL *easy;
 	struct curl_slist *headers;
+	CURLcode refused; /* an option that this libcurl does not take */
 	char curl_text[CURL_ERROR_SIZE];
 	bool conditional, resumed, ranged_ask;
 	bool judged, accepted; /* the headers were looked at; the body is wanted */

@@ -132,8 +132,14 @@ static bool add_conditions(struct transfer *t)
 	       add_header(t, "If-Modified-Since", rq->last_modified);
 }
 
-/* SET() remembers that one failed; only memory can be the reason. */
-#define SET(option, value) (failed |= curl_easy_setopt(t->easy, (option), (value)) != CURLE_OK)
+/* SET() remembers the first that failed. */
+#define SET(option, value)                                                                         \
+	({                                                                                         \
+		CURLcode code_ = curl_easy_setopt(t->easy, (option), (value));                     \
+		if (code_ != CURLE_OK && t->refused == CURLE_OK)                                   \
+			t->refused = code_;                                                        \
+		failed |= code_ != CURLE_OK;                                                       \
+	})
 
 /* The user part goes to no host but the one it was given for. */
 static bool set_url(struct transfer *t)
@@ -205,7 +211,8 @@ static bool set_way(struct transfer *t)
 	SET(CURLOPT_PROXY, proxy ? proxy : "");
 	SET(CURLOPT_NOPROXY, o->no_proxy ? o->no_proxy : "");
 	SET(CURLOPT_PROTOCOLS_STR, "http,https");
-	SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+	/* Refused by a libcurl that was built without: then it is 1.1. */
+	(void)curl_easy_setopt(t->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
 	/* Rather a stream of a connection that is about to be there than one more. */
 	SET(CURLOPT_PIPEWAIT, tls ? 1L : 0L);
 	SET(CURLOPT_CONNECTTIMEOUT_MS, (long)o->connect_ms);
@@ -263,9 +270,13 @@ int transfer_begin(struct transfer *t, struct err *e)
 	if (t->req->host->local)
 		return 0;
 	t->easy = curl_easy_init();
-	if (!t->easy || !set_all(t) || curl_multi_add_handle(t->f->multi, t->easy) != CURLM_OK)
+	t->refused = CURLE_OK;
+	if (t->easy && set_all(t) && curl_multi_add_handle(t->f->multi, t->easy) == CURLM_OK)
+		return 0;
+	if (t->refused == CURLE_OK || t->refused == CURLE_OUT_OF_MEMORY)
 		return err_nomem(e);
-	return 0;
+	return err_set(e, -EIO, "libcurl %s lacks what is needed: %s",
+		       curl_version_info(CURLVERSION_NOW)->version, curl_easy_strerror(t->refused));
 }
 
 bool transfer_is_connected(const struct transfer *t)

@@ -32,7 +32,7 @@
 #define DATA_BYTES  200000
 #define SMALL_BYTES 100
 #define TINY_BYTES  8
-#define STALL_MS    2500
+#define STALL_MS    4000
 #define TRIES	    3
 
 /* first, len: which of the bytes of data */

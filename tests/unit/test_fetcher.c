@@ -55,7 +55,7 @@ static void test_cancel(void)
 		fetch_cancel(f, ids[i]);
 	fetch_cancel(f, 12345678); /* one that never was */
 	wait_all();
-	CHECK((sys_now_ns() - at) / 1000000 < 100);
+	CHECK((sys_now_ns() - at) / 1000000 < 500);
 	for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
 		test_case = paths[i];
 		CHECK_INT(o[i].calls, 1);
@@ -82,7 +82,7 @@ static void test_free(void)
 	(void)usleep(100000);
 	at = sys_now_ns();
 	f = fetcher_free(f);
-	CHECK((sys_now_ns() - at) / 1000000 < 300);
+	CHECK((sys_now_ns() - at) / 1000000 < 1000);
 	CHECK_INT(pending, 0);
 	for (size_t i = 0; i < ARRAY_LEN(o); i++) {
 		CHECK_INT(o[i].calls, 1);
@@ -183,7 +183,7 @@ static void test_dead_host(void)
 	for (size_t i = 0; i < ARRAY_LEN(o); i++)
 		(void)start_path(f, "/f/silent/data", 0, &o[i]);
 	wait_all();
-	CHECK((sys_now_ns() - at) / 1000000 < STALL_MS + 1200);
+	CHECK((sys_now_ns() - at) / 1000000 < STALL_MS + 2500);
 	for (size_t i = 0; i < ARRAY_LEN(o); i++) {
 		CHECK_INT(o[i].result.code, -ETIMEDOUT);
 		close(o[i].fd);
