@@ -97,7 +97,7 @@ void supply_totals(struct supply *s, struct supply_totals *ret);
 /*
  * An artifact of which only the URL (and perhaps an MD5) is known, from an old
  * lock: fetched whole into tmp/, checked, its SHA-256 and size told, its package
- * numbered and ingested at once.
+ * numbered and ingested at once. ret->url is the caller's, ret->name NULL.
  */
 int supply_identify(struct supply *s, const char *url, const struct md5 *md5,
 		    struct supply_artifact *ret, struct err *e) MUST_CHECK;
