@@ -35,11 +35,17 @@ int env_name_check(const char *name, struct err *e)
 	return 0;
 }
 
+/* The pointer's text: one form only, so that reading can compare. */
+static int pointer_print(uint64_t number, char ret[40])
+{
+	return snprintf(ret, 40, "generation %" PRIu64 "\n", number);
+}
+
 int env_current(struct store *st, const char *name, uint64_t *ret, struct err *e)
 {
 	AUTO_BUF text = BUF(64);
-	uint64_t number;
-	int end = 0;
+	uint64_t number = 0;
+	char again[40];
 	int r = env_name_check(name, e);
 
 	if (r < 0)
@@ -50,8 +56,9 @@ int env_current(struct store *st, const char *name, uint64_t *ret, struct err *e
 			       st->path);
 	if (r < 0)
 		return err_set(e, r, "environment '%s': %s", name, strerror(-r));
-	if (sscanf(text.bytes, "generation %" SCNu64 "\n%n", &number, &end) != 1 ||
-	    (size_t)end != text.len || number == 0)
+	(void)sscanf(text.bytes, "generation %" SCNu64, &number);
+	(void)pointer_print(number, again);
+	if (number == 0 || strcmp(text.bytes, again) != 0)
 		return err_set(e, -EBADMSG, "environment '%s': its pointer file is damaged", name);
 	*ret = number;
 	return 0;
@@ -89,7 +96,7 @@ int env_switch(struct store *st, const char *name, uint64_t expected, uint64_t n
 	if (r < 0)
 		return r;
 	r = check_expected(st, name, expected, e);
-	n = snprintf(text, sizeof(text), "generation %" PRIu64 "\n", number);
+	n = pointer_print(number, text);
 	if (r == 0)
 		r = sys_publish(st->tmp, st->envs, name, text, (size_t)n, 0644, e);
 	store_unlock(st, lock, &fd);
