@@ -35,8 +35,8 @@
 #define INFO_MEMBER_BYTES_MAX (64 * MIB)  /* one document of info/, unpacked */
 #define INFO_PACKED_BYTES_MAX (256 * MIB) /* the info-* member, packed: some carry test data */
 #define ZIP_MEMBERS_MAX	      64
-#define ZIP_DIRECTORY_MAX     (1 * MIB)	  /* 64 records with names and extra fields take 10 KiB */
-#define PAX_BYTES_MAX	      (1 * MIB)	  /* one extended header: two paths and what xattrs there are */
+#define ZIP_DIRECTORY_MAX     (1 * MIB) /* 64 records with names and extra fields take 10 KiB */
+#define PAX_BYTES_MAX	      (1 * MIB) /* one extended header: two paths and what xattrs there are */
 #define NAMES_BYTES_MAX	      (256 * MIB) /* all paths of one package together; real ones: 10 MiB */
 #define ENTRY_POINTS_MAX      10000
 #define SHEBANG_BYTES_MAX     4096 /* kept of a text file's first line; the kernel reads 256 */
@@ -70,8 +70,10 @@
 #define REPODATA_RECORDS_MAX 10000000
 #define RECORD_BYTES_MAX     (4 * MIB)
 #define CHANNELS_MAX	     256
+#define MAX_AGE_S_MAX	     86400	/* a day: however long a server wants it cached */
+#define STATE_BYTES_MAX	     (64 * KIB) /* channels/KEY.state */
 #define CONDARC_BYTES_MAX    (1 * MIB)
-#define CONFIG_ITEMS_MAX     2000  /* entries of one list or map of a .condarc */
+#define CONFIG_ITEMS_MAX     2000 /* entries of one list or map of a .condarc */
 
 /* Network. */
 #define REDIRECTS_MAX	     5
@@ -79,7 +81,7 @@
 #define HOST_CONNECTIONS_MAX 8
 #define HOST_STREAMS_MAX     24 /* over HTTP/2 */
 #define CONNECTIONS_MAX	     32
-#define REQUESTS_MAX	     131072 /* waiting and under way: two for each package of a lock */
+#define REQUESTS_MAX	     131072	 /* waiting and under way: two for each package of a lock */
 #define TRUST_BYTES_MAX	     (4 * MIB)	 /* a file of certificates (Debian's: 220 KB), or netrc */
 #define USELESS_BYTES_MAX    (64 * KIB)	 /* of an error's page; then the connection is given up */
 #define LOCAL_SLICE_BYTES    (256 * KIB) /* of a file URL, between the network's turns */

@@ -226,6 +226,21 @@ int sys_flock(int fd, int operation)
 	return CALL(flock(fd, operation));
 }
 
+int sys_temp(void)
+{
+	const char *dir = getenv("TMPDIR");
+	int fd = sys_openat(AT_FDCWD, dir && dir[0] ? dir : "/tmp", O_TMPFILE | O_RDWR, 0600);
+
+	return fd >= 0 ? fd : CALL(memfd_create("envfs", MFD_CLOEXEC));
+}
+
+int sys_rewind(int fd)
+{
+	off_t r = CALL(lseek(fd, 0, SEEK_SET));
+
+	return r < 0 ? (int)r : 0;
+}
+
 int sys_map(int fd, const void **ret, size_t *ret_len)
 {
 	struct stat st;

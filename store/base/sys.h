@@ -46,6 +46,9 @@ int sys_fstatat(int dir, const char *path, struct stat *ret, int flags) MUST_CHE
 int sys_futimens(int fd, const struct timespec times[2]) MUST_CHECK;
 int sys_flock(int fd, int operation) MUST_CHECK; /* LOCK_EX|LOCK_NB … */
 
+/* A file without a name, for what is large and soon gone: in $TMPDIR or /tmp, else in memory. */
+int sys_temp(void) MUST_CHECK;
+int sys_rewind(int fd) MUST_CHECK;
 /* Maps the whole of fd read-only. *ret is NULL for an empty file. */
 int sys_map(int fd, const void **ret, size_t *ret_len) MUST_CHECK;
 void sys_unmap(const void *map, size_t len);

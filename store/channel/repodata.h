@@ -48,16 +48,19 @@ struct repodata_options {
 	bool offline;		 /* only what is cached; file:// channels are read all the same */
 	long ttl;		 /* config's repodata_ttl */
 	bool use_only_tar_bz2;
+	/* Or NULL. On the fetcher's thread; what is "conda-forge/noarch", total 0: not known. */
 	void (*progress)(void *ctx, const char *what, uint64_t bytes, uint64_t total);
 	void *ctx;
 };
 
 /*
  * The repodata of channel/subdir: cached and fresh, or asked for
- * (repodata.json.zst, then repodata.json), converted and published. A subdir
- * that the server says does not exist is -ENOENT. *ret_stale: offline, or the
- * server could not be reached, and what is cached was used; *ret_age_s says how
- * old it is. On a read-only store what cannot be stored is converted in memory.
+ * (repodata.json.zst, then repodata.json), converted and published. docs/channels.md
+ * has the rules. A subdir that the server says does not exist is -ENOENT; offline, and
+ * not cached, -EHOSTUNREACH. *ret_stale: offline, or the server could not be reached or
+ * has older repodata, and what is cached was used; *ret_age_s says how long ago the
+ * server was last asked. On a read-only store what cannot be stored is converted into a
+ * file without a name. A lock per subdir makes two commands download once.
  */
 int repodata_get(struct repodata **ret, struct store *st, const struct channel *ch,
 		 const char *subdir, const struct repodata_options *o, bool *ret_stale,
@@ -65,13 +68,14 @@ int repodata_get(struct repodata **ret, struct store *st, const struct channel *
 
 /* Several at once: their downloads overlap, results as of repodata_get() each.
  * A missing subdir is NULL in its place; it is -ENOENT only when a channel has
- * neither of its subdirs. */
+ * neither of its subdirs. On failure all are NULL. */
 struct repodata_want {
 	const struct channel *channel;
 	const char *subdir;
 	struct repodata *ret; /* owned by the caller after */
 	bool ret_stale;
 	int64_t ret_age_s;
+	struct err ret_why; /* stale: why, a sentence for the user */
 };
 int repodata_get_all(struct repodata_want *wants, size_t count, struct store *st,
 		     const struct repodata_options *o, struct err *e) MUST_CHECK;

@@ -49,6 +49,7 @@ later ones do not. A query ("?case=7") makes URLs distinct. Faults:
     tail-416          416 for "bytes=-N"
     no-validators     neither ETag nor Last-Modified
     weak-etag         the ETag is weak
+    max-age-N         Cache-Control: max-age=N
     change            another ETag and other bytes at each request; If-Range is not looked at
     change-honest     another ETag and other bytes at each request; If-Range is honoured
     gzip              gzip coding, unasked
@@ -281,6 +282,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             del headers["ETag"], headers["Last-Modified"]
         elif self.not_modified(etag, modified):
             return self.head(304, {"ETag": etag, "Last-Modified": modified})
+        if "max-age" in faults:
+            headers["Cache-Control"] = "public, max-age=%d" % self.number("max-age")
         part = self.asked_range(size, etag, modified)
         if part == ():
             return self.page(416, b"", {"Content-Range": "bytes */%d" % size})
