@@ -109,7 +109,14 @@ int daemon_begin(struct daemon *d, const struct mount_options *o, struct err *e)
 		r = place_prepare(o, d->dir, e);
 	if (r == 0)
 		r = open_store(d, e);
-	/* The parser is forked off before there are threads, and takes none of our signals. */
+	if (r < 0)
+		return r;
+	/* Paths and the environment were needed until here. */
+	detach_scrub();
+	if (!o->foreground)
+		r = detach_stdio(&d->runtime, d->dir, e);
+	/* The parser is forked off before there are threads; it takes none of our signals and
+	 * nothing of the caller's. */
 	if (r == 0)
 		r = worker_start(&d->worker, e);
 	if (r < 0)

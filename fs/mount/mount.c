@@ -12,24 +12,18 @@
 /* A daemon whose end hangs (a dead NFS below the store) is ended by the kernel. */
 #define END_SECONDS 10
 
-static void settle_process(const struct mount_options *o)
-{
-	if (o->log_level)
-		log_set_level(o->log_level);
-	(void)mallopt(M_ARENA_MAX, 2); /* threads are many and short of work */
-	detach_scrub();
-}
-
 /* Serves from begin to end; in the background it tells the parent when it is up. */
 static int serve(const struct mount_options *o, struct detach *t, struct err *e)
 {
 	struct daemon d = {
 		.runtime = { .dir = -1 }, .lock = -1, .listener = -1, .signals = -1, .ended = -1
 	};
-	int r = daemon_begin(&d, o, e);
+	int r;
 
-	if (r == 0 && !o->foreground)
-		r = detach_stdio(&d.runtime, d.dir, e);
+	if (o->log_level)
+		log_set_level(o->log_level);
+	(void)mallopt(M_ARENA_MAX, 2); /* threads are many and short of work */
+	r = daemon_begin(&d, o, e);
 	if (r == 0) {
 		log_line(LOG_NOTE, "store '%s' is mounted on '%s'", d.store->path, d.dir);
 		detach_report(t, 0, NULL);
@@ -50,7 +44,6 @@ static int serve_here(const struct mount_options *o, struct err *e)
 	int r;
 
 	(void)pthread_sigmask(SIG_SETMASK, NULL, &before);
-	settle_process(o);
 	r = serve(o, &t, e);
 	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return r;
@@ -69,7 +62,6 @@ int mount_run(const struct mount_options *o, struct err *e)
 		return r;
 	if (r > 0)
 		return code;
-	settle_process(o);
 	r = serve(o, &t, &why);
 	detach_report(&t, r, &why);
 	_exit(r < 0);

@@ -29,8 +29,8 @@ struct mount_options {
 	const struct config *config; /* borrowed; NULL: nothing configured */
 	index_rebuild_fn *rebuild;   /* for a store whose index is gone (gc/rebuild.h) */
 	enum log_level log_level;    /* 0: LOG_NOTE */
-	bool owned;		     /* unmount when the other end of owner_fd is closed: */
-	int owner_fd;		     /* a pipe's reading end, taken over */
+	bool owned;		     /* unmount when owner_fd can be read, or its other end is */
+	int owner_fd;		     /* closed: a pidfd, or a pipe. Taken over */
 };
 
 /*

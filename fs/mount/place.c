@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/sys.h"
 #include "base/url.h"
+#include "mount/control.h"
 
 #include <fcntl.h>
 #include <spawn.h>
@@ -146,22 +147,38 @@ int place_unmount(const char *dir, bool lazy, struct err *e)
 	return err_sys(e, "unmount '%s'", dir);
 }
 
-/* A daemon that was killed leaves a mount which answers ENOTCONN to everything. */
+/* Whether the mount at dir answers ENOTCONN to everything. Attributes may be cached still:
+ * the kernel is told to ask. */
+static bool is_dead(const char *dir)
+{
+	struct statx stx;
+
+	return statx(AT_FDCWD, dir, AT_STATX_FORCE_SYNC, STATX_BASIC_STATS, &stx) < 0 &&
+	       errno == ENOTCONN;
+}
+
+/* A daemon that was killed leaves a dead mount. One that hangs is asked nothing through the
+ * file system, which would wait for it. */
 static int clear_dead(const char *dir, struct err *e)
 {
+	static const char request[] = "{\"op\":\"hello\"}";
+	AUTO(json_doc_freep) struct json_doc *doc = NULL;
 	char real[PATH_MAX];
 	struct mounted m;
-	struct stat st;
 	int r;
 
-	if (stat(dir, &st) == 0 || errno != ENOTCONN)
-		return 0;
 	if (realpath(dir, real))
 		dir = real;
 	r = mounted_at(dir, &m, e);
-	if (r < 0 || strcmp(m.type, FILESYSTEM_TYPE) != 0)
-		return err_set(e, -ENOTCONN,
-			       "'%s' is a dead mount of another program: unmount it first", dir);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	if (strcmp(m.type, FILESYSTEM_TYPE) != 0)
+		return 0;
+	r = control_call(dir, request, sizeof(request) - 1, &doc, NULL);
+	if (r == -ETIMEDOUT)
+		return err_set(e, -EBUSY, "the daemon of the mount on '%s' does not answer", dir);
+	if (r == 0 || !is_dead(dir))
+		return 0; /* alive: what follows says so */
 	log_line(LOG_NOTE, "'%s' is the mount of a daemon that died: cleared away", dir);
 	return place_unmount(dir, true, e);
 }

@@ -50,6 +50,14 @@ static bool may_ask(int fd)
 	       (peer.uid == geteuid() || peer.uid == 0);
 }
 
+/* Who was too slow for its client is not to do behind its back what was reported as failed. */
+static bool is_gone(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLRDHUP };
+
+	return poll(&p, 1, 0) == 1 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR));
+}
+
 /* One connection, one request. A peer that dawdles is cut off, since others wait. */
 static bool serve_connection(struct daemon *d, int fd)
 {
@@ -74,6 +82,8 @@ static bool serve_connection(struct daemon *d, int fd)
 		log_line(LOG_WARNING, "control request: %s", why.text);
 		return false;
 	}
+	if (is_gone(fd))
+		return false;
 	answer_request(d, json_root(doc), &reply, &stop);
 	r = buf_end(&reply, &why);
 	if (r == 0)

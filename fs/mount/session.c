@@ -51,12 +51,16 @@ static int mount_it(struct session *s, struct err *e)
 				       "mount on '%s': there is no /dev/fuse: load the kernel "
 				       "module `fuse`, or let the container have the device",
 				       s->dir);
-		return err_set(
-			e, -EPERM, "mount on '%s' failed%s", s->dir,
-			geteuid() == 0
-				? ""
-				: ": is fuse3 (fusermount3) installed, the folder yours, and, "
-				  "for --allow-other, user_allow_other in /etc/fuse.conf?");
+		if (access("/dev/fuse", R_OK | W_OK) < 0)
+			return err_sys(e, "mount on '%s': /dev/fuse", s->dir);
+		if (geteuid() == 0)
+			return err_set(e, -EPERM, "mount on '%s' failed: may this process mount?",
+				       s->dir);
+		return err_set(e, -EPERM,
+			       "mount on '%s' failed: is fuse3 (fusermount3) installed, the folder "
+			       "yours, and, for --allow-other, user_allow_other in "
+			       "/etc/fuse.conf? The log may say more",
+			       s->dir);
 	}
 	r = mounted_at(s->dir, &s->mounted, &why);
 	return r < 0 ? err_wrap(e, r, "mount on '%s': it does not show: %s", s->dir, why.text) : 0;

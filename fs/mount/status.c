@@ -120,7 +120,7 @@ static void write_failure(struct jsonw *w, const char *name, int64_t when_ms, in
 	jsonw_i64(w, when_ms);
 	jsonw_key(w, "code");
 	jsonw_i64(w, code);
-	jsonw_member_text(w, "reason", text);
+	jsonw_member_text(w, "error", text);
 	jsonw_object_end(w);
 }
 
@@ -169,7 +169,7 @@ void status_write(struct daemon *d, struct jsonw *w)
 	jsonw_member_bool(w, "allow_other", d->options->allow_other);
 	jsonw_key(w, "started_ms");
 	jsonw_i64(w, d->started_ms);
-	jsonw_member_u64(w, "uptime_seconds", (uint64_t)(sys_wall_ms() - d->started_ms) / 1000);
+	jsonw_member_u64(w, "uptime_s", (uint64_t)(sys_wall_ms() - d->started_ms) / 1000);
 	write_environments(d, w);
 	if (!items)
 		return;
