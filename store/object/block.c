@@ -145,7 +145,7 @@ static int block_find(struct block_reader *br, uint64_t index, struct block *ret
 int block_read(struct block_reader *br, uint64_t index, uint8_t *dst, struct err *e)
 {
 	size_t len = block_len(br->x->size, index), n;
-	struct block b;
+	struct block b = { 0 };
 	uint8_t *stored;
 	int r = block_find(br, index, &b, e);
 
