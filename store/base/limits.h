@@ -85,7 +85,7 @@
 #define TRUST_BYTES_MAX	     (4 * MIB)	 /* a file of certificates (Debian's: 220 KB), or netrc */
 #define USELESS_BYTES_MAX    (64 * KIB)	 /* of an error's page; then the connection is given up */
 #define LOCAL_SLICE_BYTES    (256 * KIB) /* of a file URL, between the network's turns */
-#define RETRY_FREE_BYTES     (1 * MIB)	 /* an attempt that brought more is not counted */
+#define RETRY_FREE_BYTES     (1 * MIB)	 /* an attempt that comes so much further starts the count anew */
 #define PAUSE_MS_MAX	     8000	 /* between attempts */
 
 /* The store. */

@@ -170,13 +170,27 @@ static uint64_t pause_ms(struct fetcher *f, const struct request *r, uint64_t as
 	return ms / 2 + jitter;
 }
 
+/*
+ * Whether this attempt alone was worth it. Only what can be continued counts, and
+ * only beyond what there was before: else a server without ranges that always
+ * breaks at the same place would be asked for ever.
+ */
+static bool came_further(struct request *r)
+{
+	const struct transfer *t = r->transfer;
+
+	if (!transfer_may_resume(t) || t->written < r->kept_bytes + RETRY_FREE_BYTES)
+		return false;
+	r->kept_bytes = t->written;
+	return true;
+}
+
 static void try_again(struct fetcher *f, struct request *r)
 {
 	struct transfer *t = r->transfer;
 	uint64_t now = sys_now_ns(), end = r->clock_ns + stall_ns(f), pause, most;
 
-	if (t->attempt_bytes >= RETRY_FREE_BYTES && t->started && t->written >= t->attempt_bytes &&
-	    !r->no_resume)
+	if (came_further(r))
 		r->tries = 0;
 	r->tries++;
 	if (r->tries >= f->o.tries || now >= end) {
@@ -227,7 +241,7 @@ void request_settle(struct fetcher *f, struct request *r, enum verdict v, const 
 	fetcher_tell(f, r->transfer, v == VERDICT_DONE ? NULL : why->text);
 	if (r->transfer->status >= 100)
 		r->host->progress_ns = f->progress_ns = sys_now_ns();
-	if (v != VERDICT_DONE) {
+	if (v == VERDICT_FAILED || v == VERDICT_AGAIN) {
 		r->code = why->code;
 		text = strdup(why->text);
 		free(r->why);

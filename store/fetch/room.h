@@ -57,11 +57,12 @@ struct request {
 	int hops;
 	struct transfer *transfer; /* owned; NULL while nothing has come */
 	int tries;
-	bool whole;	    /* ranges are no use here: ask for all of it */
-	bool no_resume;	    /* what was continued did not fit: from the start only */
-	bool fresh;	    /* on a new connection: the old one may be dead */
-	uint64_t waited_ns; /* since when it is in its host's queue */
-	uint64_t clock_ns;  /* since when nothing has come; 0: never started */
+	uint64_t kept_bytes; /* how far attempts have come that were or can be continued */
+	bool whole;	     /* ranges are no use here: ask for all of it */
+	bool no_resume;	     /* what was continued did not fit: from the start only */
+	bool fresh;	     /* on a new connection: the old one may be dead */
+	uint64_t waited_ns;  /* since when it is in its host's queue */
+	uint64_t clock_ns;   /* since when nothing has come; 0: never started */
 	uint64_t clock_bytes;
 	uint64_t due_ns; /* when paused */
 	int code;	 /* the latest attempt's fault */
@@ -174,6 +175,7 @@ int transfer_new(struct fetcher *f, struct request *r, struct transfer **ret, st
 struct transfer *transfer_free(struct transfer *t);
 int transfer_begin(struct transfer *t, struct err *e) MUST_CHECK;
 void transfer_end(struct transfer *t);
+bool transfer_may_resume(const struct transfer *t);
 bool transfer_is_connected(const struct transfer *t);
 bool transfer_is_reused(const struct transfer *t);
 

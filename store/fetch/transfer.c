@@ -76,11 +76,11 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *arg)
 	return 0;
 }
 
-static bool may_resume(const struct transfer *t)
+bool transfer_may_resume(const struct transfer *t)
 {
 	const struct fetch_request *rq = &t->req->rq;
 
-	return t->started && t->written > 0 && !t->req->no_resume &&
+	return !t->req->host->local && t->started && t->written > 0 && !t->req->no_resume &&
 	       (etag_is_strong(t->result.etag) || t->result.last_modified[0] ||
 		(t->hashing && (!digest_is_zero(&rq->sha256) || !md5_is_zero(&rq->md5))));
 }
@@ -254,7 +254,7 @@ int transfer_begin(struct transfer *t, struct err *e)
 	int r;
 
 	assert(!t->easy);
-	t->resumed = !t->req->host->local && may_resume(t);
+	t->resumed = transfer_may_resume(t);
 	t->conditional = t->ranged_ask = t->judged = t->accepted = false;
 	memset(&t->fault, 0, sizeof(t->fault));
 	t->header_bytes = t->useless_bytes = t->attempt_bytes = t->pause_ms = 0;

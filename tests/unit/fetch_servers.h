@@ -111,12 +111,18 @@ static inline const char *in_dir(const char *name)
 	return path;
 }
 
-static inline void write_file(const char *path, const void *bytes, size_t len)
+static inline void append_file(const char *path, const void *bytes, size_t len)
 {
-	AUTO_FD fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	AUTO_FD fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
 
 	if (fd < 0 || sys_write(fd, bytes, len) < 0)
 		abort();
+}
+
+static inline void write_file(const char *path, const void *bytes, size_t len)
+{
+	(void)unlink(path);
+	append_file(path, bytes, len);
 }
 
 static inline void make_files(void)
@@ -142,6 +148,8 @@ static inline void make_files(void)
 	write_file(in_dir("root/small"), data, SMALL_BYTES);
 	write_file(in_dir("root/tiny"), data, TINY_BYTES);
 	write_file(in_dir("root/empty"), data, 0);
+	for (int i = 0; i < 25; i++)
+		append_file(in_dir("root/large"), data, DATA_BYTES);
 	CHECK(sha256_of(data, DATA_BYTES, &data_sha256, NULL) == 0);
 	CHECK(md5_begin(&h, NULL) == 0);
 	hasher_add(&h, data, DATA_BYTES);
@@ -292,8 +300,9 @@ static inline bool start_faultserver(struct server *s)
 
 static inline void remove_files(void)
 {
-	static const char *const names[] = { "root/data", "root/small", "root/tiny", "root/empty",
-					     "root",	  "log",	"ca.pem",    "" };
+	static const char *const names[] = { "root/data", "root/large", "root/small",
+					     "root/tiny", "root/empty", "root",
+					     "log",	  "ca.pem",	"" };
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		(void)remove(in_dir(names[i]));

@@ -377,6 +377,72 @@ static void test_files(void)
 	(void)unlink(in_dir("fifo"));
 }
 
+#define LARGE_BYTES (25 * DATA_BYTES) /* 5 MB */
+
+/* An attempt that comes a MiB further is free, but a server cannot make us ask for ever. */
+static void test_far(void)
+{
+	static const struct {
+		const char *name, *path;
+		int want;
+		uint64_t requests;
+		bool hash;
+	} cases[] = {
+		{ "comes further each time", "/f/short-at-1100000/large", 0, 5, true },
+		{ "never comes further", "/f/short-at-1100000,no-range/large", -EIO, TRIES, true },
+		{ "cannot be continued", "/f/short-at-1100000,no-validators/large", -EIO, TRIES },
+		{ "comes too little further", "/f/short-at-300000/large", -EIO, TRIES },
+	};
+	struct digest sha256;
+	struct hasher h;
+
+	CHECK_INT(sha256_begin(&h, NULL), 0);
+	for (int i = 0; i < LARGE_BYTES / DATA_BYTES; i++)
+		hasher_add(&h, data, DATA_BYTES);
+	sha256_end(&h, &sha256);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		AUTO(fetcher_freep) struct fetcher *f = open_fetcher(NULL);
+		struct outcome o = { 0 };
+		struct fetch_request rq = { 0 };
+
+		test_case = cases[i].name;
+		if (cases[i].hash)
+			rq.sha256 = sha256;
+		CHECK_INT(fetch_path(f, cases[i].path, &rq, &o), cases[i].want);
+		CHECK_INT(fetcher_request_count(f), cases[i].requests);
+		close(o.fd);
+	}
+}
+
+static void touch(void *ctx, uint64_t bytes, uint64_t total)
+{
+	struct timespec now[2] = { { .tv_nsec = UTIME_NOW }, { .tv_nsec = UTIME_NOW } };
+
+	(void)bytes;
+	(void)total;
+	(void)utimensat(AT_FDCWD, ((struct outcome *)ctx)->url + strlen("file://"), now, 0);
+}
+
+static void test_file_changes(void)
+{
+	AUTO(fetcher_freep) struct fetcher *f = open_fetcher(NULL);
+	struct outcome o = { .fd = memory_file() };
+	struct fetch_request rq = { .url = o.url, .fd = o.fd, .done = on_done, .ctx = &o };
+
+	test_case = "a file that always changes";
+	(void)snprintf(o.url, sizeof(o.url), "file://%s", in_dir("root/large"));
+	pthread_mutex_lock(&lock);
+	pending++;
+	pthread_mutex_unlock(&lock);
+	rq.progress = touch;
+	CHECK_INT(fetch_start(f, &rq, NULL, NULL), 0);
+	wait_all();
+	CHECK_INT(o.result.code, -EIO);
+	CHECK(strstr(o.result.err.text, "changed while"));
+	CHECK_INT(fetcher_request_count(f), TRIES);
+	close(o.fd);
+}
+
 static void test_full_disk(void)
 {
 	AUTO(fetcher_freep) struct fetcher *f = open_fetcher(NULL);
@@ -434,6 +500,8 @@ int main(void)
 	test_credentials();
 	test_proxy();
 	test_files();
+	test_far();
+	test_file_changes();
 	test_full_disk();
 	server_stop(&s);
 	remove_files();
