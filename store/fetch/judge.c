@@ -268,9 +268,14 @@ static int judge_break(struct transfer *t, CURLcode result)
 	case CURLE_SSL_CACERT_BADFILE:
 	case CURLE_SSL_ISSUER_ERROR:
 		return transfer_fail(t, VERDICT_FAILED, -EIO, "TLS: %s", text);
-	case CURLE_UNSUPPORTED_PROTOCOL:
-	case CURLE_URL_MALFORMAT:
+	case CURLE_UNSUPPORTED_PROTOCOL: /* HTTP/0.9 */
 	case CURLE_WEIRD_SERVER_REPLY:
+		/* On a kept connection it may be the rest of the answer before. */
+		if (!transfer_is_reused(t))
+			return transfer_fail(t, VERDICT_FAILED, -EIO, "%s", text);
+		t->req->fresh = true;
+		return transfer_fail(t, VERDICT_AGAIN, -EIO, "%s", text);
+	case CURLE_URL_MALFORMAT:
 	case CURLE_BAD_FUNCTION_ARGUMENT:
 		return transfer_fail(t, VERDICT_FAILED, -EIO, "%s", text);
 	default:

@@ -26,6 +26,7 @@ later ones do not. A query ("?case=7") makes URLs distinct. Faults:
     reset             … is reset without an answer
     silent            nothing is ever answered
     garbage           an answer that is not HTTP
+    leftover          the next answer on this connection begins with bytes that are not HTTP
     slow-headers      headers, one byte each 50 ms, without end
     header-bomb       a megabyte of headers
     endless-page      404 with a page that never ends
@@ -110,12 +111,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
     server_version = "faultserver"
     wbufsize = 0
     disable_nagle_algorithm = True
+    leftover = False
 
     # -- what is asked ----------------------------------------------------
 
     def do_GET(self):
         self.status, self.sent = 0, 0
         try:
+            if self.leftover:
+                self.raw(b"what was forgotten\n")
+                self.leftover = False
             self.answer()
         except (ConnectionError, BrokenPipeError, socket.timeout):
             self.close_connection = True
@@ -154,6 +159,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         else:
             return self.page(404, b"neither /ok/ nor /f/\n")
         self.rest = rest
+        self.leftover = "leftover" in self.faults
         if self.instead():
             return
         name = urllib.parse.unquote(urllib.parse.urlsplit(rest).path).lstrip("/")
@@ -399,7 +405,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         headers = dict(headers)
         headers["Content-Length"] = str(len(text))
         self.head(status, headers)
-        if self.command != "HEAD":
+        if self.command != "HEAD" and status != 304:
             self.body(text)
 
     def redirect(self, to):

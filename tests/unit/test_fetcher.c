@@ -414,6 +414,21 @@ static void test_far(void)
 	}
 }
 
+/* What one answer left behind on a kept connection is not the next one's fault. */
+static void test_leftover(void)
+{
+	AUTO(fetcher_freep) struct fetcher *f = open_fetcher(NULL);
+	struct outcome o = { 0 };
+
+	test_case = "leftover";
+	CHECK_INT(fetch_path(f, "/f/leftover/data", NULL, &o), 0);
+	close(o.fd);
+	CHECK_INT(fetch_path(f, "/ok/data", NULL, &o), 0);
+	CHECK(holds(o.fd, WHOLE, 0));
+	close(o.fd);
+	CHECK_INT(fetcher_request_count(f), 3);
+}
+
 static void touch(void *ctx, uint64_t bytes, uint64_t total)
 {
 	struct timespec now[2] = { { .tv_nsec = UTIME_NOW }, { .tv_nsec = UTIME_NOW } };
@@ -501,6 +516,7 @@ int main(void)
 	test_proxy();
 	test_files();
 	test_far();
+	test_leftover();
 	test_file_changes();
 	test_full_disk();
 	server_stop(&s);
