@@ -21,6 +21,7 @@ const char *audit_name(const char *kind, uint64_t number, char room[48])
 	return room;
 }
 
+PRINTF(4, 0)
 static int tell(struct audit *a, enum finding_level level, const char *what, const char *fmt,
 		va_list ap)
 {
