@@ -130,7 +130,7 @@ static void prefixes(struct search *s)
 				continue;
 			mapping_path(&v->map, &slot->grafts, slot->m, k, s->conflict.path);
 			/* What another package hides is nobody's trouble. */
-			if (view_resolve(v, s->conflict.path, &n) < 0 || n.slot != i ||
+			if (node_resolve(v, s->conflict.path, &n) < 0 || n.slot != i ||
 			    n.entry != k)
 				continue;
 			s->conflict.winner = slot->name;

@@ -7,7 +7,8 @@
  *	dirs      the cache of those
  *	walk      from a number or a path to a directory
  *	made      files that no package holds
- *	view      the door
+ *	node      what a number, a name or a path is
+ *	view      the door: a view as a whole
  */
 #ifndef ENVFS_TREE_IMPL_H
 #define ENVFS_TREE_IMPL_H
@@ -185,7 +186,8 @@ void sink_add(struct sink *s, const char *bytes, size_t len);
 /* conda-meta/NAME-VERSION-BUILD.json */
 int record_write(const struct view *v, uint32_t slot, struct sink *s, struct err *e) MUST_CHECK;
 
-/* view */
+/* node; v->lock is held */
+int node_resolve(struct view *v, const char *path, struct node *ret) MUST_CHECK;
 int view_facts(struct view *v, uint32_t slot, const struct entry *en, struct patch_facts *ret,
 	       struct err *e) MUST_CHECK;
 

@@ -74,8 +74,8 @@ int view_lookup(struct view *v, uint64_t dir, const char *name, struct node *ret
 int view_node(struct view *v, uint64_t ino, struct node *ret) MUST_CHECK;
 
 /* Names from position `from` on, in a fixed order; fn gets the position that
- * follows, and a non-zero return stops. Positions stay good for the view's life. "." and ".."
- * are the caller's affair. */
+ * follows, a non-zero return stops and comes back; it asks nothing of this view. Positions
+ * stay good for the view's life. "." and ".." are the caller's affair. */
 typedef int view_list_fn(void *ctx, const char *name, const struct node *node, uint64_t next);
 int view_list(struct view *v, uint64_t dir, uint64_t from, view_list_fn *fn, void *ctx) MUST_CHECK;
 
@@ -107,6 +107,7 @@ typedef int view_conflict_fn(void *ctx, const struct conflict *c);
  * Walks everything once; calls fn for each loser of each path (of a directory
  * that a file hides: once), and for each binary file whose placeholder is
  * shorter than the prefix (loser NULL; of listed packages: which may hold it).
+ * fn asks nothing of this view; a non-zero return stops and comes back.
  */
 int view_conflicts(struct view *v, view_conflict_fn *fn, void *ctx, struct err *e) MUST_CHECK;
 

@@ -72,7 +72,8 @@ static int open_finder(struct intake *in, const struct pkg_row *row, struct err 
 {
 	if (!row || !row->placeholder)
 		return 0;
-	return spot_finder_open(&in->finder, row->placeholder, row->placeholder_len, row->binary, e);
+	return spot_finder_open(&in->finder, row->placeholder, row->placeholder_len, row->binary,
+				e);
 }
 
 static int on_entry(void *ctx, const struct pkg_entry *entry, struct err *e)
@@ -147,8 +148,8 @@ static int on_end(void *ctx, struct err *e)
 	int r = 0;
 
 	if (in->open) {
-		r = object_end(in->pack, &in->files[in->count].digest,
-			       &in->files[in->count].extent, e);
+		r = object_end(in->pack, &in->files[in->count].digest, &in->files[in->count].extent,
+			       e);
 		in->count++;
 		in->open = false;
 	}
@@ -318,9 +319,10 @@ int main(int argc, char **argv)
 	AUTO(view_freep) struct view *v = NULL;
 	struct gen_package *packages;
 	struct manifest **manifests;
-	struct generation_spec spec = {
-		.env = "ml", .platform = "linux-64", .request_json = "{\"specs\": []}", .count = count
-	};
+	struct generation_spec spec = { .env = "ml",
+					.platform = "linux-64",
+					.request_json = "{\"specs\": []}",
+					.count = count };
 	uint64_t number;
 
 	if (argc < 3 || (argc - 3) % 5 != 0) {

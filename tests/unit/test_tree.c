@@ -811,6 +811,84 @@ static void test_positions(void)
 	}
 }
 
+/* Readers of all kinds while packages become present, and what is kept is dropped. */
+struct crowd {
+	struct world *w;
+	struct manifest *listed[2];
+	_Atomic int wrong;
+	_Atomic bool stop;
+};
+
+static int count_names(void *ctx, const char *name, const struct node *node, uint64_t next)
+{
+	size_t *count = ctx;
+
+	(void)next;
+	*count += name[0] != '\0' && node->ino != 0;
+	return 0;
+}
+
+static void *reader(void *ctx)
+{
+	struct crowd *c = ctx;
+	struct node n;
+
+	while (!c->stop) {
+		size_t names = 0;
+		char room[8];
+
+		if (view_resolve(c->w->v, "lib/python3.11/site-packages/p/__init__.py", &n) < 0 ||
+		    view_node(c->w->v, n.ino, &n) < 0 ||
+		    view_resolve(c->w->v, "conda-meta/p-1-0.json", &n) < 0 ||
+		    view_made(c->w->v, &n, 0, room, sizeof(room), NULL) != sizeof(room) ||
+		    view_resolve(c->w->v, "bin", &n) < 0 ||
+		    view_list(c->w->v, n.ino, 0, count_names, &names) < 0 || names != 5 ||
+		    view_parent(c->w->v, n.ino) != view_root(c->w->v))
+			c->wrong++;
+	}
+	return NULL;
+}
+
+static void test_threads(void)
+{
+	static const struct thing pure[] = { F("site-packages/p/__init__.py"),
+					     F("python-scripts/run") };
+	static const struct thing more[] = { F("site-packages/p/__init__.py"),
+					     F("python-scripts/run"), F("site-packages/p/zzz") };
+	const struct recipe recipes[] = { PYTHON,
+					  { .name = "p",
+					    THINGS(pure),
+					    .noarch = NOARCH_PYTHON,
+					    .points = points,
+					    .point_count = 2 } };
+	struct recipe other = recipes[1];
+	struct crowd c = {};
+	pthread_t threads[3];
+	AUTO_WORLD w;
+
+	test_case = "threads";
+	world_of(&w, recipes, 2, "/envs/ml");
+	c.w = &w;
+	c.listed[0] = world_package(&w, &recipes[1], manifest_package(w.manifests[1]), true);
+	other.things = more;
+	other.thing_count = ARRAY_LEN(more);
+	c.listed[1] = world_package(&w, &other, manifest_package(w.manifests[1]), true);
+	for (size_t i = 0; i < ARRAY_LEN(threads); i++)
+		if (pthread_create(&threads[i], NULL, reader, &c) != 0)
+			exit(1);
+	for (int i = 0; i < 300; i++) {
+		view_replace(w.v, 1, c.listed[0]);
+		view_replace(w.v, 1, w.manifests[1]);
+		view_replace(w.v, 1, c.listed[1]);
+	}
+	c.stop = true;
+	for (size_t i = 0; i < ARRAY_LEN(threads); i++)
+		pthread_join(threads[i], NULL);
+	CHECK_INT(c.wrong, 0);
+	manifest_free(c.listed[0]);
+	manifest_free(c.listed[1]);
+}
+
 int main(void)
 {
 	test_shapes();
@@ -821,5 +899,6 @@ int main(void)
 	test_random_trees();
 	test_hostile_names();
 	test_positions();
+	test_threads();
 	return test_end();
 }
