@@ -621,7 +621,7 @@ int supply_ask(struct supply *s, const struct supply_artifact *a, enum supply_wa
 	       supply_done_fn *done, void *ctx, struct err *e)
 {
 	struct item *it;
-	bool fresh = false;
+	bool fresh = false, known;
 	int r = 0;
 
 	assert(a->package != 0 && !digest_is_zero(&a->sha256));
@@ -637,6 +637,8 @@ int supply_ask(struct supply *s, const struct supply_artifact *a, enum supply_wa
 	if (r == 0)
 		r = item_wait(it, want, done, ctx, e);
 	if (r == 0 && fresh) {
+		/* Only a .conda tells its list by its tail. */
+		it->whole_only = format_of(a->url, &known) == PKG_TAR_BZ2;
 		it->doing = want;
 		it->next_in_table = *bucket(s, a->package);
 		*bucket(s, a->package) = it;
