@@ -172,7 +172,6 @@ static int read_channel(struct matchspec *s, struct rest *t, struct err *e)
 	trim(&channel);
 	t->len -= (size_t)(name - t->text);
 	t->text = name;
-	trim(t);
 	return channel.len > 0 ? matchspec_set_channel(s, channel.text, channel.len, e) : 0;
 }
 
@@ -197,7 +196,7 @@ static const char *find_build(const struct rest *t)
 		if (*at == ' ') {
 			for (next = at; next < end && *next == ' '; next++)
 				;
-			if (!in(before, "=!|,<>~(") && !in(*next, "|,)=<>!~"))
+			if (!in(before, "=!|,<>~(") && !in(*next, "|,)=<>~"))
 				blank = blank ? blank : at;
 			at = next - 1;
 			continue;
@@ -214,15 +213,17 @@ static int read_build(struct matchspec *s, const char *at, const char *end, stru
 {
 	bool equals = *at == '=';
 	struct rest build = { at + 1, (size_t)(end - at) - 1 };
+	bool bad;
 
 	trim(&build);
 	if (build.len == 0)
 		return err_set(e, -EINVAL, "nothing behind the '%c' where the build should be",
 			       *at);
+	bad = in(build.text[0], "|,") || in(build.text[build.len - 1], "|,");
 	for (size_t i = 0; i < build.len; i++)
-		if (in(build.text[i], equals ? " -=<>~|," : " -=<>~"))
-			return err_set(e, -EINVAL, "'%s' can be no build",
-				       QUOTE(build.text, build.len));
+		bad |= in(build.text[i], equals ? " -=<>~:'\"|," : " -=<>~:'\"");
+	if (bad)
+		return err_set(e, -EINVAL, "'%s' can be no build", QUOTE(build.text, build.len));
 	return matchspec_set(s, FIELD_BUILD, build.text, build.len, e);
 }
 

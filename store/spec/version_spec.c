@@ -162,6 +162,15 @@ static size_t without_stars(const char *text, size_t len)
 	return len;
 }
 
+static bool is_glob(const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (!(text[i] >= '0' && text[i] <= '9') && !(text[i] >= 'a' && text[i] <= 'z') &&
+		    !(text[i] >= 'A' && text[i] <= 'Z') && !strchr("*._-+!", text[i]))
+			return false;
+	return true;
+}
+
 static int parse_clause(struct clause *c, const char *text, size_t len, struct err *e)
 {
 	c->text = strndup(text, len);
@@ -180,6 +189,8 @@ static int parse_clause(struct clause *c, const char *text, size_t len, struct e
 	if (len == 1 && text[0] == '*')
 		return 0;
 	if (memchr(text, '*', without_stars(text, len))) {
+		if (!is_glob(text, len))
+			return fault(text, len, e, "a byte that no version has");
 		c->kind = CLAUSE_PATTERN;
 		return pattern_parse_glob(&c->pattern, text, len, e);
 	}
@@ -322,8 +333,8 @@ static int compile(struct version_spec *s, const char *text, size_t len, struct 
 }
 
 /*
- * conda's text: the clauses as they are understood, and parentheses around
- * every inner group, whether it needs them or not.
+ * conda's text: the clauses as they are understood, without needless
+ * parentheses. (conda forgets the needed ones, too.)
  */
 struct piece {
 	char *text; /* owned */
@@ -343,7 +354,7 @@ static void pieces_done(struct pieces *p)
 
 static void add_piece(struct buf *b, const struct piece *p, char op)
 {
-	bool inner = p->op && p->op != op;
+	bool inner = p->op == '|' && op == ',';
 
 	buf_adds(b, inner ? "(" : "");
 	buf_adds(b, p->text);
