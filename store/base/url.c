@@ -23,7 +23,7 @@ static struct parts url_parts(const char *url)
 	const char *host = strstr(url, "://"), *slash, *at, *token;
 	struct parts p = { 0 };
 
-	if (!host)
+	if (!host || url_is_file(url)) /* a folder may well be called "t" */
 		return p;
 	host += 3;
 	p.host = (size_t)(host - url);

@@ -166,13 +166,34 @@ static int check_file(const char *url, struct err *e)
 	return 0;
 }
 
-/* The hash behind the last '#', unless that belongs to a folder's name. */
+/* "https://host/t/a-1-0.conda" has its file where a token stands, and one token
+ * is enough. */
+static int check_stripped(const char *url, struct err *e)
+{
+	AUTO_BUF b = BUF(URL_BYTES_MAX);
+	struct err why;
+	int r;
+
+	url_strip(url, &b);
+	r = buf_end(&b, e);
+	if (r == 0 && (url_has_credentials(b.bytes) || check_file(b.bytes, &why) < 0))
+		r = err_set(e, -EINVAL, "'%s': behind '/t/' stands a token, then the channel",
+			    URL_SHOWN(url));
+	return r;
+}
+
+/* The hash behind the '#' of a URL; of a path behind the last one, unless that
+ * belongs to a folder's name. */
 static void split_hash(struct piece *location, struct piece *ret_hash)
 {
-	const char *hash = memrchr(location->text, '#', location->len);
+	bool url = location_is_url(location->text, location->len);
+	const char *hash = url ? memchr(location->text, '#', location->len)
+			       : memrchr(location->text, '#', location->len);
 
 	*ret_hash = (struct piece){ 0 };
-	if (!hash || memchr(hash, '/', location->len - (size_t)(hash - location->text)))
+	if (!hash)
+		return;
+	if (!url && memchr(hash, '/', location->len - (size_t)(hash - location->text)))
 		return;
 	ret_hash->text = hash + 1;
 	ret_hash->len = location->len - (size_t)(hash + 1 - location->text);
@@ -197,6 +218,8 @@ static int read_row(struct envfile_draft *d, struct names *names, const struct l
 	r = location_url(location.text, location.len, &url, e);
 	if (r == 0)
 		r = check_file(url.bytes, e);
+	if (r == 0 && url_has_credentials(url.bytes))
+		r = check_stripped(url.bytes, e);
 	if (r == 0)
 		r = GROW(f->rows, d->row_cap, f->row_count + 1, LOCK_PACKAGES_MAX, e);
 	if (r < 0)

@@ -12,6 +12,7 @@
 #include "spec/matchspec_own.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <stdint.h>
 #include <string.h>
 #include <strings.h>
@@ -140,44 +141,63 @@ static void cut_legacy_parens(struct rest *t)
 		cut(t, open);
 }
 
-static bool is_operator(char c)
+static bool in(char c, const char *set)
 {
-	return c && strchr("=<>!~", c);
+	return c && strchr(set, c);
 }
 
-/* "channel::", "channel:namespace:" or "namespace:" in front. The namespace is
- * conda's for a future use, and ignored. */
-static int read_channel(struct matchspec *s, struct rest *t, struct err *e)
+static bool is_operator(char c)
 {
-	const char *name = find(t, "::"), *at = name;
-	struct rest channel;
+	return in(c, "=<>!~");
+}
+
+static bool is_namespace(const char *at, const char *end)
+{
+	while (at < end && (isalnum((unsigned char)*at) || in(*at, "-_.")))
+		at++;
+	return at == end;
+}
+
+/* "channel:namespace:" or "namespace:" in front of the name. */
+static int find_namespace(const struct rest *t, const char **ret_channel_end, const char **ret_name,
+			  struct err *e)
+{
+	const char *first = t->text, *colon, *before;
 	size_t end = 0;
 
-	if (name) {
-		name += 2;
-	} else {
-		while (end < t->len && !is_operator(t->text[end]) && !strchr(" ^(", t->text[end]))
-			end++;
-		name = memrchr(t->text, ':', end);
-		if (!name)
-			return 0;
-		if (find(t, "://"))
-			return err_set(e, -EINVAL,
-				       "a URL is an artifact's, ending in .conda or .tar.bz2, or a "
-				       "channel's, with '::' and a name behind it");
-		at = memrchr(t->text, ':', (size_t)(name - t->text));
-		name++;
-	}
-	channel = (struct rest){ t->text, at ? (size_t)(at - t->text) : 0 };
+	assert(first);
+	while (end < t->len && !is_operator(first[end]) && !in(first[end], " ^("))
+		end++;
+	colon = end > 0 ? memrchr(first, ':', end) : NULL;
+	if (!colon)
+		return 0;
+	if (find(t, "://"))
+		return err_set(e, -EINVAL,
+			       "a URL is an artifact's, ending in .conda or .tar.bz2, or a "
+			       "channel's, with '::' and a name behind it");
+	before = colon > first ? memrchr(first, ':', (size_t)(colon - first)) : NULL;
+	if (!is_namespace(before ? before + 1 : first, colon))
+		return err_set(e, -EINVAL, "between a channel and a name stands '::'");
+	*ret_channel_end = before ? before : first;
+	*ret_name = colon + 1;
+	return 0;
+}
+
+/* "channel::" in front of the name, or one with a namespace, which is conda's for
+ * a future use, and ignored. */
+static int read_channel(struct matchspec *s, struct rest *t, struct err *e)
+{
+	const char *end = find(t, "::"), *name = end ? end + 2 : NULL;
+	struct rest channel = { t->text, 0 };
+	int r = end ? 0 : find_namespace(t, &end, &name, e);
+
+	if (r < 0 || !name)
+		return r;
+	channel.len = (size_t)(end - t->text);
 	trim(&channel);
 	t->len -= (size_t)(name - t->text);
 	t->text = name;
 	return channel.len > 0 ? matchspec_set_channel(s, channel.text, channel.len, e) : 0;
-}
-
-static bool in(char c, const char *set)
-{
-	return c && strchr(set, c);
 }
 
 /*

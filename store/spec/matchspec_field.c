@@ -191,11 +191,14 @@ int matchspec_set_name(struct matchspec *s, const char *text, size_t len, struct
 {
 	int r = matchspec_set(s, FIELD_NAME, text, len, e);
 	char *name = s->field[FIELD_NAME];
+	size_t stem;
 
 	if (r < 0)
 		return r;
 	lower(name);
-	if (!strchr(name, '*'))
+	if (location_is_package(name, len, &stem))
+		r = err_set(e, -EINVAL, "'%s' is an artifact's file, not a name", QUOTE(name, len));
+	else if (!strchr(name, '*'))
 		r = package_name_check(name, len, e);
 	else if (name[0] != '^' && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789._-*") != len)
 		r = err_set(e, -EINVAL, "package name '%s': invalid characters in the glob",

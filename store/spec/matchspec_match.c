@@ -363,7 +363,8 @@ void matchspec_print(const struct matchspec *s, struct buf *ret)
 		exact = false;
 	buf_add(ret, head.bytes, head.len);
 	if (s->channel && !channel && strcmp(s->field[FIELD_CHANNEL], "*") != 0)
-		pair(&p, "channel", s->field[FIELD_CHANNEL], "");
+		pair(&p, "channel", s->field[FIELD_CHANNEL],
+		     strpbrk(s->field[FIELD_CHANNEL], ", =") ? "'" : "");
 	if (subdir && !channel)
 		pair(&p, "subdir", subdir, "");
 	if (inside)

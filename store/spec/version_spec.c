@@ -13,6 +13,7 @@
 
 #include <assert.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 enum clause_kind {
@@ -132,34 +133,33 @@ static int parse_relation(struct clause *c, const char *text, size_t len, struct
 	return r;
 }
 
+static size_t without(const char *text, size_t len, char c)
+{
+	while (len > 0 && text[len - 1] == c)
+		len--;
+	return len;
+}
+
+static int set_text(struct clause *c, const char *text, size_t len, struct err *e)
+{
+	free(c->text);
+	c->text = strndup(text, len);
+	return c->text ? 0 : err_nomem(e);
+}
+
 /* "1.7*" is the start of a version, and is written "1.7.*". */
 static int parse_start(struct clause *c, const char *text, size_t len, struct err *e)
 {
-	AUTO_BUF b = BUF(SPEC_BYTES_MAX + 2);
-	size_t stem;
+	size_t stem = without(text, without(text, len, '*'), '.');
+	char *full;
+	int r;
 
-	buf_add(&b, text, len);
-	if (len < 2 || text[len - 2] != '.') {
-		b.len--;
-		buf_adds(&b, ".*");
-	}
-	for (stem = b.len; stem > 0 && b.bytes[stem - 1] == '*'; stem--)
-		;
-	for (; stem > 0 && b.bytes[stem - 1] == '.'; stem--)
-		;
 	c->kind = CLAUSE_STARTS;
-	free(c->text);
-	c->text = strndup(b.bytes, b.len);
-	if (!c->text || b.failed)
+	if (asprintf(&full, "%.*s.*", (int)stem, text) < 0)
 		return err_nomem(e);
-	return version_parse(&c->version, b.bytes, stem, e);
-}
-
-static size_t without_stars(const char *text, size_t len)
-{
-	while (len > 0 && text[len - 1] == '*')
-		len--;
-	return len;
+	r = set_text(c, full, stem + 2, e);
+	free(full);
+	return r < 0 ? r : version_parse(&c->version, text, stem, e);
 }
 
 static bool is_glob(const char *text, size_t len)
@@ -173,9 +173,10 @@ static bool is_glob(const char *text, size_t len)
 
 static int parse_clause(struct clause *c, const char *text, size_t len, struct err *e)
 {
-	c->text = strndup(text, len);
-	if (!c->text)
-		return err_nomem(e);
+	int r = set_text(c, text, len, e);
+
+	if (r < 0)
+		return r;
 	if (text[0] == '^' || text[len - 1] == '$') {
 		if (text[0] != '^' || text[len - 1] != '$')
 			return fault(text, len, e,
@@ -186,9 +187,9 @@ static int parse_clause(struct clause *c, const char *text, size_t len, struct e
 	if (strchr("=<>!~", text[0]))
 		return parse_relation(c, text, len, e);
 	c->kind = CLAUSE_ANY;
-	if (len == 1 && text[0] == '*')
-		return 0;
-	if (memchr(text, '*', without_stars(text, len))) {
+	if (without(text, len, '*') == 0)
+		return set_text(c, "*", 1, e);
+	if (memchr(text, '*', without(text, len, '*'))) {
 		if (!is_glob(text, len))
 			return fault(text, len, e, "a byte that no version has");
 		c->kind = CLAUSE_PATTERN;

@@ -75,6 +75,7 @@ static void test_url(void)
 		{ "https://u:p@h/c", "https://***@h/c", "https://h/c" },
 		{ "https://u:p@h/t/tok", "https://***@h/t/***", "https://h" },
 		{ "https://h/c?x=a@b", "https://h/c?x=a@b", "https://h/c?x=a@b" },
+		{ "file:///srv/t/c/x", "file:///srv/t/c/x", "file:///srv/t/c/x" },
 	};
 	static const struct {
 		const char *base, *ref, *want;

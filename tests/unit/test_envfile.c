@@ -341,6 +341,8 @@ static void test_explicit_refused(void)
 		{ "no hex", HOST "a-1-0.conda#" HEX32 "x\n", "behind the '#'" },
 		{ "md5 as sha256", HOST "a-1-0.conda#sha256:" HEX32 "\n", "behind the '#'" },
 		{ "sha256 as md5", HOST "a-1-0.conda#md5:" HEX32 HEX32 "\n", "behind the '#'" },
+		{ "a hash with a slash", HOST "a-1-0.conda#/t/b-1-0.conda\n", "behind the '#'" },
+		{ "a file as token", "https://host.example/t/a-1-0.conda\n", "a token" },
 		{ "a scheme", "gopher://host.example/a-1-0.conda\n", "not http, https or file" },
 		{ "blanks", HOST "a -1-0.conda\n", "blank" },
 		{ "credentials stay hidden", "https://u:p@host.example/a b-1-0.conda\n", "***@" },

@@ -163,6 +163,8 @@ static void test_refused(void)
 		{ "foo 1.0 a b", "can be no build" },
 		{ "foo 1.0 a|b,", "can be no build" },
 		{ "foo 1.0 a:b", "can be no build" },
+		{ "a/b:foo", "'::'" },
+		{ "foo.CONDA", "artifact's file" },
 		{ "space: foo 1.0", "no package name" },
 		{ "channel:: foo 1.0", "no package name" },
 		{ "foo 1.0 >=2", "version" },

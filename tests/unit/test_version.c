@@ -220,6 +220,8 @@ static void test_spec_text(void)
 		bool exact;
 	} cases[] = {
 		{ "1.7*", "1.7.*", false },
+		{ "1.7.**", "1.7.*", false },
+		{ "***", "*", false },
 		{ "1.7", "1.7", true },
 		{ "==1.7", "==1.7", true },
 		{ "1.2.3,>4.5.6", "1.2.3,>4.5.6", false },
