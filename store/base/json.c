@@ -4,42 +4,115 @@
 
 #include "base/json_check.h"
 #include "base/limits.h"
+#include "base/path.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <string.h>
 
-int json_check(const char *text, size_t len, struct err *e)
+static bool is_digit(char c)
 {
-	int depth = 0;
-	bool in_string = false;
+	return c >= '0' && c <= '9';
+}
 
-	if (len > JSON_BYTES_MAX)
-		return err_set(e, -EFBIG, "JSON of %zu bytes, more than 2 GiB", len);
-	for (size_t i = 0; i < len; i++) {
+/* Length of the number at the start of text (RFC 8259 6), 0 when it is none. Text ends in
+ * a byte that is no part of a number, or at len. */
+static size_t number_len(const char *text, size_t len)
+{
+	size_t at = len > 0 && text[0] == '-', digits = at;
+
+	while (at < len && is_digit(text[at]))
+		at++;
+	if (at == digits || (at > digits + 1 && text[digits] == '0'))
+		return 0;
+	if (at < len && text[at] == '.') {
+		digits = ++at;
+		while (at < len && is_digit(text[at]))
+			at++;
+		if (at == digits)
+			return 0;
+	}
+	if (at < len && (text[at] == 'e' || text[at] == 'E')) {
+		at++;
+		at += at < len && (text[at] == '+' || text[at] == '-');
+		digits = at;
+		while (at < len && is_digit(text[at]))
+			at++;
+		if (at == digits)
+			return 0;
+	}
+	return at;
+}
+
+static bool is_number_byte(char c)
+{
+	return is_digit(c) || c == '.' || c == '-' || c == '+' || (c | 0x20) == 'e';
+}
+
+/* From the byte behind the opening quote to the one behind the closing quote, or to the end. */
+static int check_string(const char *text, size_t len, size_t *at, struct err *e)
+{
+	for (size_t i = *at; i < len; i++) {
 		unsigned char c = (unsigned char)text[i];
 
-		if (c == '\0')
-			return err_set(e, -EINVAL, "JSON holds a NUL byte at %zu", i);
-		if (!in_string) {
-			in_string = c == '"';
-			depth += (c == '{' || c == '[') - (c == '}' || c == ']');
-			if (depth > JSON_DEPTH_MAX)
-				return err_set(e, -EINVAL, "JSON is more than %d deep",
-					       JSON_DEPTH_MAX);
-			continue;
+		if (c == '"') {
+			*at = i + 1;
+			return 0;
 		}
 		if (c < 0x20)
-			return err_set(e, -EINVAL, "JSON holds a control byte in a string at %zu",
-				       i);
-		if (c == '"')
-			in_string = false;
+			return err_set(e, -EINVAL, "JSON holds a %s in a string at %zu",
+				       c == 0 ? "NUL byte" : "control byte", i);
 		if (c == '\\') {
 			if (len - i > 5 && memcmp(text + i, "\\u0000", 6) == 0)
 				return err_set(e, -EINVAL, "JSON holds \\u0000 at %zu", i);
 			i++;
+		} else if (c >= 0x80) {
+			size_t from = i;
+
+			while (i + 1 < len && (unsigned char)text[i + 1] >= 0x80)
+				i++;
+			if (!text_is_clean(text + from, i + 1 - from))
+				return err_set(e, -EINVAL, "JSON is not UTF-8 at %zu", from);
 		}
+	}
+	*at = len;
+	return 0;
+}
+
+/* What the libraries are lenient about, or differ in: depth, blanks, numbers, UTF-8, NUL. */
+int json_check(const char *text, size_t len, struct err *e)
+{
+	int depth = 0, r;
+
+	if (len > JSON_BYTES_MAX)
+		return err_set(e, -EFBIG, "JSON of %zu bytes, more than 2 GiB", len);
+	for (size_t i = 0; i < len;) {
+		char c = text[i];
+		size_t number;
+
+		if (c == '"') {
+			i++;
+			r = check_string(text, len, &i, e);
+			if (r < 0)
+				return r;
+			continue;
+		}
+		if (is_digit(c) || c == '-') {
+			number = number_len(text + i, len - i);
+			if (number == 0 || (i + number < len && is_number_byte(text[i + number])))
+				return err_set(e, -EINVAL, "JSON holds no number at %zu", i);
+			i += number;
+			continue;
+		}
+		if (c == '\0')
+			return err_set(e, -EINVAL, "JSON holds a NUL byte at %zu", i);
+		if ((unsigned char)c < 0x20 && c != '\n' && c != '\t' && c != '\r')
+			return err_set(e, -EINVAL, "JSON holds a control byte at %zu", i);
+		depth += (c == '{' || c == '[') - (c == '}' || c == ']');
+		if (depth > JSON_DEPTH_MAX)
+			return err_set(e, -EINVAL, "JSON is more than %d deep", JSON_DEPTH_MAX);
+		i++;
 	}
 	return 0;
 }

@@ -270,6 +270,12 @@ void sys_unmap(const void *map, size_t len)
 		(void)munmap((void *)(uintptr_t)map, len);
 }
 
+void sys_map_forget(const void *map, size_t len)
+{
+	if (map)
+		(void)madvise((void *)(uintptr_t)map, len, MADV_DONTNEED);
+}
+
 int sys_slurp_fd(int fd, struct buf *ret)
 {
 	for (;;) {

@@ -52,6 +52,8 @@ int sys_rewind(int fd) MUST_CHECK;
 /* Maps the whole of fd read-only. *ret is NULL for an empty file. */
 int sys_map(int fd, const void **ret, size_t *ret_len) MUST_CHECK;
 void sys_unmap(const void *map, size_t len);
+/* The pages that were touched no longer count as this process's; they stay in the cache. */
+void sys_map_forget(const void *map, size_t len);
 
 /* The file's bytes, at most bytes_max (-EFBIG). */
 int sys_slurp(int dir, const char *path, struct buf *ret) MUST_CHECK;
