@@ -9,7 +9,7 @@
  *
  * Read from conda's usual places in conda's order (COMPAT §5): /etc/conda,
  * /var/lib/conda, $XDG_CONFIG_HOME/conda, ~/.config/conda, ~/.conda, ~/.condarc,
- * $CONDARC; then variables. Lists of several files are joined, the more
+ * $CONDARC; then CONDA_* variables (docs/channels.md). Lists of several files are joined, the more
  * specific first. Unknown keys are left alone.
  */
 #ifndef ENVFS_CHANNEL_CONFIG_H
@@ -58,7 +58,7 @@ struct config {
 	void *priv;
 };
 
-/* home NULL: $HOME. A file that cannot be read or parsed is an error that names it. */
+/* A file that cannot be read or parsed is an error that names it. */
 int config_load(struct config **ret, struct err *e) MUST_CHECK;
 struct config *config_free(struct config *c);
 AUTO_FREE_FN(config)

@@ -187,13 +187,18 @@ bool repodata_damaged(const struct repodata *rd)
 
 int repodata_verify(const struct repodata *rd, struct err *e)
 {
-	for (enum rdfile_section_id id = 0; id < RDFILE_SECTIONS; id++)
-		if (xxh64(section(rd, id), rd->header.sections[id].bytes) !=
-		    rd->header.sections[id].xxh)
-			return err_set(e, -EBADMSG,
-				       "channel index of '%s/%s': section %u is damaged",
-				       repodata_channel_url(rd), repodata_subdir(rd), id);
-	return 0;
+	int r = 0;
+
+	for (enum rdfile_section_id id = 0; id < RDFILE_SECTIONS && r == 0; id++) {
+		const struct rdfile_section *s = &rd->header.sections[id];
+
+		if (xxh64(section(rd, id), s->bytes) != s->xxh)
+			r = err_set(e, -EBADMSG, "channel index of '%s/%s': section %u is damaged",
+				    repodata_channel_url(rd), repodata_subdir(rd), id);
+	}
+	/* A solve reads a few pages of it; the rest should not count as its memory. */
+	sys_map_forget(rd->map, rd->len);
+	return r;
 }
 
 /* A list of text ids; an id that is none would lead a caller's table astray. */
