@@ -58,9 +58,8 @@ static int stream_new(struct stream **ret, int fd, uint64_t offset, uint64_t len
 	s->fd = fd;
 	s->offset = offset;
 	s->left = len;
-	s->in = malloc(ROOM_BYTES);
-	s->out = malloc(ROOM_BYTES);
-	if (!s->in || !s->out)
+	s->in = len > 0 ? malloc(ROOM_BYTES) : NULL;
+	if (len > 0 && !s->in)
 		return err_nomem(e);
 	*ret = TAKE_PTR(s);
 	return 0;
@@ -174,7 +173,8 @@ int stream_open_zstd(struct stream **ret, int fd, uint64_t offset, uint64_t len,
 	if (r < 0)
 		return r;
 	s->zstd = ZSTD_createDCtx();
-	if (!s->zstd)
+	s->out = malloc(ROOM_BYTES);
+	if (!s->zstd || !s->out)
 		return err_nomem(e);
 	zr = ZSTD_DCtx_setParameter(s->zstd, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG_MAX);
 	if (ZSTD_isError(zr))
