@@ -70,6 +70,28 @@ int where_enter(struct view *v, struct where *w, const struct child *c, const ch
 	return 0;
 }
 
+static int made_dir_path(const struct view *v, uint32_t entry, char *room)
+{
+	const char *from = "", *last;
+	size_t len;
+
+	if (entry >= DIR_PART + v->map.depth)
+		return -ESTALE;
+	if (entry >= DIR_PART) {
+		/* The parts lie as in the path, with a NUL for each '/'. */
+		from = v->map.site_packages;
+		last = v->map.parts[entry - DIR_PART];
+		len = (size_t)(last - v->map.part_bytes) + strlen(last);
+	} else {
+		if (entry != DIR_ROOT)
+			from = entry == DIR_META ? "conda-meta" : "bin";
+		len = strlen(from);
+	}
+	memcpy(room, from, len);
+	room[len] = '\0';
+	return 0;
+}
+
 /* The view's path of a directory number; -ESTALE. */
 static int number_path(const struct view *v, uint64_t ino, char *room)
 {
@@ -78,21 +100,8 @@ static int number_path(const struct view *v, uint64_t ino, char *room)
 	const struct slot *s;
 	struct entry en;
 
-	room[0] = '\0';
-	if (node_kind(ino) == NODE_MADE_DIR && scope == base) {
-		if (entry >= DIR_PART + v->map.depth)
-			return -ESTALE;
-		if (entry == DIR_META)
-			strcpy(room, "conda-meta");
-		else if (entry == DIR_BIN)
-			strcpy(room, "bin");
-		for (uint32_t i = 0; entry >= DIR_PART && i <= entry - DIR_PART; i++) {
-			if (i > 0)
-				strcat(room, "/");
-			strcat(room, v->map.parts[i]);
-		}
-		return 0;
-	}
+	if (node_kind(ino) == NODE_MADE_DIR && scope == base)
+		return made_dir_path(v, entry, room);
 	if (node_kind(ino) != NODE_DIR || scope <= base || scope - base > v->count)
 		return -ESTALE;
 	s = &v->slots[scope - base - 1];

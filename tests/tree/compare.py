@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""compare.py TREE_DUMP CHANNEL_DIR|ARTIFACT...: a view against py-rattler's installer.
+"""compare.py TREE_DUMP CHANNEL_DIR: a view against py-rattler's installer.
 
 Every path, type, size, link target and byte of a view of all packages of a local channel (the
 newest of each name) is compared with what py-rattler installs with the same prefix written into
 the files. Known differences of rattler, which are not counted: text and mode of entry points,
-modes with group write, times (it takes the ustar field), the files it makes for itself.
+modes with group write, times (it takes the ustar field), the files it makes for itself,
+no_link symlinks (it copies what they lead to).
 Each conda-meta record is read by py-rattler's PrefixRecord.
 """
 import asyncio
