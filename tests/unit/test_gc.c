@@ -495,6 +495,42 @@ static void test_stop(void)
 	CHECK_INT(result.faults, 1);
 }
 
+/* Two processes bring packages that share files, at the same moment: whoever is
+ * later either finds the other's copy or keeps one of its own. */
+static void test_two_writers(void)
+{
+	test_case = "two writers";
+	for (int round = 0; round < 5; round++) {
+		AUTO_TEMP_STORE ts;
+		AUTO(index_freep) struct index *ix = NULL;
+		struct err e = { 0 };
+		pid_t pids[2];
+
+		temp_store_make(&ts);
+		CHECK_INT(index_open(&ix, ts.st, rebuild_index, &e), 0);
+		CHECK_INT(put_generation(ts.st, ix, 3, &e), 0);
+		ix = index_free(ix);
+		for (unsigned int i = 0; i < 2; i++) {
+			pids[i] = fork();
+			if (pids[i] == 0) {
+				struct index *mine = NULL;
+
+				_exit(index_open(&mine, ts.st, rebuild_index, NULL) < 0 ||
+				      put_package(ts.st, mine, i + 1, MANIFEST_PRESENT, NULL) < 0);
+			}
+		}
+		for (unsigned int i = 0; i < 2; i++) {
+			int status = -1;
+
+			CHECK(waitpid(pids[i], &status, 0) == pids[i] && status == 0);
+		}
+		CHECK_INT(index_open(&ix, ts.st, rebuild_index, &e), 0);
+		CHECK_INT(put_package(ts.st, ix, 3, MANIFEST_LISTED, &e), 0);
+		CHECK(is_sound(ts.st));
+		check_bytes(ts.st);
+	}
+}
+
 /* This program again, with a fault at its n-th system call; the wait status. */
 static int run_with_fault(const char *dir, const char *fault, FILE *talk)
 {
@@ -597,6 +633,7 @@ int main(int argc, char **argv)
 	test_rebuild();
 	test_damage();
 	test_stop();
+	test_two_writers();
 	test_kills();
 	test_faults();
 	return test_end();
