@@ -410,9 +410,16 @@ int reach(struct universe *u, bool thorough, struct err *e)
 		if (depth <= 3)
 			follow_all(&p, thorough);
 		uint32_t names = (uint32_t)u->name_count;
-		for (uint32_t n = 0; n < names && r == 0; n++)
-			if (u->names[n].loaded && !p.expanded[n] && u->names[n].depth < depth)
+		for (uint32_t n = 0; n < names && r == 0; n++) {
+			if (!u->names[n].loaded || p.expanded[n])
+				continue;
+			/* What is installed comes a round later, whether or not this one
+			 * finds new names. */
+			if (u->names[n].depth < depth)
 				r = expand(&p, n, depth, &more, e);
+			else
+				more = true;
+		}
 	}
 	if (r == 0)
 		r = ready_limits(u, e);
