@@ -39,7 +39,7 @@ enum entry_flag {
 	ENTRY_NO_LINK = 4, /* no_link */
 	ENTRY_LISTED_DIR =
 		8, /* a directory that the package lists itself (else: implied by a path) */
-	ENTRY_HAS_DIGEST = 16,	/* digest is known */
+	ENTRY_HAS_DIGEST = 16,	 /* digest is known */
 	ENTRY_PATHS_DIGEST = 32, /* the package's own paths.json carried a sha256 for it (links: of
 				    the target's content) */
 	ENTRY_PATHS_SIZE = 64,	 /* likewise a size_in_bytes: paths_size */
@@ -61,8 +61,8 @@ struct entry {
 	uint32_t mtime_ns;
 	uint64_t size; /* of the original bytes; links: of the target text. Listed: of files from
 			  paths.json, or 0; of links 0 */
-	uint64_t paths_size;	     /* size_in_bytes of paths.json (links: of the target's content);
-					0 when !ENTRY_PATHS_SIZE */
+	uint64_t paths_size; /* size_in_bytes of paths.json (links: of the target's content);
+				0 when !ENTRY_PATHS_SIZE */
 	const struct digest *digest; /* of the original bytes (links: what paths.json says); zero
 					when !ENTRY_HAS_DIGEST */
 	struct extent extent;	     /* present files */
