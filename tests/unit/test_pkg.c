@@ -921,8 +921,8 @@ static void *read_often(void *ctx)
 	return NULL;
 }
 
-/* How many processes are below `parent`, zombies included. */
-static int children_of(pid_t parent)
+/* Calls fn for each process whose parent is `parent`, zombies included; how many. */
+static int each_child(pid_t parent, int (*fn)(pid_t child))
 {
 	DIR *d = opendir("/proc");
 	struct dirent *entry;
@@ -940,11 +940,98 @@ static int children_of(pid_t parent)
 			continue;
 		end = strrchr(text.bytes, ')');
 		if (end && sscanf(end + 3, "%*c %d", &ppid) == 1 && ppid == parent)
-			count++;
+			count += fn((pid_t)atoi(entry->d_name));
 	}
 	if (d)
 		(void)closedir(d);
 	return count;
+}
+
+static int one(pid_t child)
+{
+	(void)child;
+	return 1;
+}
+
+static int children_of(pid_t parent)
+{
+	return each_child(parent, one);
+}
+
+static int kill_one(pid_t child)
+{
+	return kill(child, SIGKILL) == 0;
+}
+
+static int kill_children(pid_t child)
+{
+	return each_child(child, kill_one);
+}
+
+static int kill_grandchildren(pid_t parent)
+{
+	return each_child(parent, kill_children);
+}
+
+/* Kills the job from inside the sink: its first child's child. */
+static int kill_job(void *ctx, const void *bytes, size_t len, struct err *e)
+{
+	int *killed = ctx;
+
+	(void)bytes;
+	(void)len;
+	(void)e;
+	if (*killed == 0)
+		*killed = kill_grandchildren(getpid());
+	return 0;
+}
+
+static int no_entry(void *ctx, const struct pkg_entry *entry, struct err *e)
+{
+	(void)ctx;
+	(void)entry;
+	(void)e;
+	return 0;
+}
+
+static int no_row(void *ctx, const struct pkg_row *row, struct err *e)
+{
+	(void)ctx;
+	(void)row;
+	(void)e;
+	return 0;
+}
+
+static int no_meta(void *ctx, const struct pkg_meta *meta, struct err *e)
+{
+	(void)ctx;
+	(void)meta;
+	(void)e;
+	return 0;
+}
+
+static int no_end(void *ctx, struct err *e)
+{
+	(void)ctx;
+	(void)e;
+	return 0;
+}
+
+static void test_worker_killed(struct worker *w)
+{
+	uint64_t size;
+	AUTO_FD fd = make_simple(4, 8 << 20, &size);
+	int killed = 0;
+	struct pkg_sink sink = { &killed, no_meta, no_row, no_entry, kill_job, no_end };
+	AUTO(told_done) struct told t;
+	struct pkg_sink next = told_init(&t, 0);
+	struct err e = { 0 };
+
+	test_case = "a job that is killed, and the next one";
+	CHECK_INT(worker_read(w, fd, size, PKG_CONDA, PKG_WHOLE, &sink, &e), -EBADMSG);
+	CHECK_INT(killed, 1);
+	CHECK(strstr(e.text, "died of signal 9 (KILL)") != NULL);
+	CHECK_INT(worker_read(w, fd, size, PKG_CONDA, PKG_WHOLE, &next, &e), 0);
 }
 
 static void test_worker_threads(struct worker *w)
@@ -1080,6 +1167,7 @@ int main(void)
 	test_tail(w);
 	test_wire();
 	test_worker_same(w);
+	test_worker_killed(w);
 	test_worker_threads(w);
 	return test_end();
 }
