@@ -12,6 +12,7 @@
 #include "mount/wire.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -155,6 +156,7 @@ static void *listen_run(void *daemon)
 		if (n == 0) {
 			content_trim(d->content);
 			detach_trim_log();
+			(void)malloc_trim(0); /* what storing packages left behind */
 		}
 		if (fds[ENDED].revents)
 			return NULL;
