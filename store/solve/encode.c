@@ -79,13 +79,9 @@ static int by_depth(const void *a, const void *b, void *ctx)
 	const struct universe *u = ctx;
 	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
 	const char *p = name_text(u, x), *q = name_text(u, y);
-	int python = (strcmp(q, "python") == 0) - (strcmp(p, "python") == 0);
-
-	if (python)
-		return python;
 	if (u->names[x].depth != u->names[y].depth)
 		return u->names[x].depth > u->names[y].depth ? -1 : 1;
-	return strcmp(q, p);
+	return strcmp(p, q);
 }
 
 static int number_names(struct encoder *n, struct err *e)
@@ -350,14 +346,4 @@ int encode(struct encoding *ret, const struct universe *u, struct err *e)
 	if (r == 0)
 		hand_over(&n);
 	return r;
-}
-
-uint64_t encode_estimate(const struct universe *u)
-{
-	uint64_t rules = 0;
-
-	for (size_t i = 0; i < u->cand_count; i++)
-		if (u->cands[i].drop == DROP_NO)
-			rules += 3 + u->cands[i].need_count + u->cands[i].limit_count;
-	return rules;
 }

@@ -24,7 +24,5 @@ struct encoding {
 
 int encode(struct encoding *ret, const struct universe *u, struct err *e) MUST_CHECK;
 void encoding_done(struct encoding *c);
-/* About how many rules that would be, without doing it. */
-uint64_t encode_estimate(const struct universe *u);
 
 #endif

@@ -209,7 +209,7 @@ static void add_tail(struct explainer *x, struct buf *b, uint32_t spec)
 	const struct uspec *s = &u->specs[spec];
 	bool same = true;
 
-	if (!s->ms || s->name == NONE) {
+	if (!s->valid || s->name == NONE) {
 		buf_adds(b, ", which is no MatchSpec that can be understood");
 		return;
 	}
@@ -581,7 +581,7 @@ int explain_empty(const struct universe *u, uint32_t name, struct buf *why, stru
 int explain_unknown(const struct universe *u, uint32_t spec, struct buf *why, struct err *e)
 {
 	struct explainer x = { .u = u, .why = why };
-	const char *near[5], *name = matchspec_name(u->specs[spec].ms);
+	const char *near[5], *name;
 	AUTO_BUF line = BUF(LINE_BYTES_MAX);
 
 	if (u->specs[spec].name == NONE)
@@ -590,6 +590,7 @@ int explain_unknown(const struct universe *u, uint32_t spec, struct buf *why, st
 		buf_addf(&line, "You asked for '%s', but ", spec_text(u, spec));
 		add_virtual(u, &line, u->specs[spec].name);
 	} else {
+		name = name_text(u, u->specs[spec].name);
 		buf_addf(&line, "There is no package '%s' in the channels", name);
 		size_t count = nearest_names(u->rq->sources, u->rq->source_count, name, near,
 					     ARRAY_LEN(near));

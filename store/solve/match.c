@@ -4,6 +4,7 @@
 
 #include "base/limits.h"
 
+#include <ctype.h>
 #include <string.h>
 
 /* Candidates in all sets together: 2 GB. */
@@ -85,30 +86,11 @@ static bool matches_in_full(const struct universe *u, const struct uspec *s, con
 	return matchspec_matches(s->ms, &t);
 }
 
-static bool spec_admits(struct universe *u, uint32_t spec, uint32_t cand)
+/* Whether the spec admits a candidate whose version fits. */
+static bool spec_admits(const struct universe *u, const struct uspec *s, const struct cand *c)
 {
-	const struct uspec *s = &u->specs[spec];
-	const struct cand *c = &u->cands[cand];
-	const struct version_spec *vs;
-
-	if (!s->ms || (s->name != NONE && s->name != c->name) || matchspec_needs_v3(s->ms))
+	if (c->hidden && !s->names_channel)
 		return false;
-	if (c->hidden && !matchspec_channel(s->ms))
-		return false;
-	if (matchspec_is_bare(s->ms))
-		return true;
-	vs = matchspec_version(s->ms);
-	if (vs) {
-		if (!u->versions[c->version])
-			return false;
-		if (u->seen_by[c->version] != spec + 1) {
-			u->seen_by[c->version] = spec + 1;
-			u->seen_match[c->version] =
-				version_spec_matches(vs, u->versions[c->version]);
-		}
-		if (!u->seen_match[c->version])
-			return false;
-	}
 	return (s->simple && !matchspec_build(s->ms)) || matches_in_full(u, s, c);
 }
 
@@ -124,16 +106,115 @@ static int add_member(struct universe *u, uint32_t spec, uint32_t cand, struct e
 	return 0;
 }
 
-static int match_range(struct universe *u, uint32_t spec, uint32_t first, uint32_t count,
-		       struct err *e)
+/* One comparison, ">=1.8": the ages that it admits are those from or up to a bound. */
+struct bound {
+	bool upper, inclusive;
+	const char *version;
+	size_t len;
+};
+
+/* Takes the next of comma-separated comparisons; false when it is anything else. */
+static bool next_bound(const char **text, struct bound *ret)
 {
+	const char *s = *text + strspn(*text, " ");
+
+	if (*s != '<' && *s != '>')
+		return false;
+	ret->upper = *s++ == '<';
+	ret->inclusive = *s == '=';
+	s += ret->inclusive;
+	s += strspn(s, " ");
+	ret->version = s;
+	ret->len = strcspn(s, ", ");
+	for (size_t i = 0; i < ret->len; i++)
+		if (!isalnum((unsigned char)s[i]) && !strchr("._+!-", s[i]))
+			return false;
+	s += ret->len;
+	s += strspn(s, " ");
+	if (!ret->len || (*s && *s != ','))
+		return false;
+	*text = *s ? s + 1 : s;
+	return true;
+}
+
+/* The first age whose version is not less than v; after: the first that is more. */
+static uint32_t first_age(const struct universe *u, const struct uname *n, const struct version *v,
+			  bool after)
+{
+	uint32_t lo = 0, hi = n->version_count;
+
+	while (lo < hi) {
+		uint32_t mid = lo + (hi - lo) / 2;
+		const struct version *at = u->versions[u->sorted[n->versions + mid]];
+		int r = at ? version_cmp(at, v) : -1;
+
+		if (r < 0 || (r == 0 && after))
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+/* Most version specs are ranges, which need no look at each version. */
+static bool find_range(const struct universe *u, const struct uname *n,
+		       const struct version_spec *vs, uint32_t *lo, uint32_t *hi)
+{
+	const char *text = version_spec_text(vs);
+	struct bound b;
+
+	*lo = 0;
+	*hi = n->version_count;
+	/* What cannot be parsed is older than all, and no version spec admits it. */
+	while (*lo < *hi && !u->versions[u->sorted[n->versions + *lo]])
+		++*lo;
+	do {
+		AUTO(version_freep) struct version *v = NULL;
+
+		if (!next_bound(&text, &b) || version_parse(&v, b.version, b.len, NULL) < 0)
+			return false;
+		uint32_t age = first_age(u, n, v, b.upper == b.inclusive);
+		if (b.upper && age < *hi)
+			*hi = age;
+		if (!b.upper && age > *lo)
+			*lo = age;
+	} while (*text);
+	return true;
+}
+
+/* Fills universe.fits: which versions of the name the spec admits. */
+static int fit_versions(struct universe *u, const struct uspec *s, const struct uname *n,
+			struct err *e)
+{
+	const struct version_spec *vs = matchspec_version(s->ms);
+	uint32_t lo, hi;
 	int r;
 
-	r = GROW(u->seen_by, u->seen_cap, u->version_count, UINT32_MAX, e);
-	if (r == 0)
-		r = GROW(u->seen_match, u->match_cap, u->version_count, UINT32_MAX, e);
+	r = GROW(u->fits, u->fits_cap, n->version_count, UINT32_MAX, e);
+	if (r < 0 || !vs)
+		return r;
+	if (find_range(u, n, vs, &lo, &hi)) {
+		for (uint32_t i = 0; i < n->version_count; i++)
+			u->fits[i] = i >= lo && i < hi;
+		return 0;
+	}
+	for (uint32_t i = 0; i < n->version_count; i++) {
+		const struct version *v = u->versions[u->sorted[n->versions + i]];
+
+		u->fits[i] = v && version_spec_matches(vs, v);
+	}
+	return 0;
+}
+
+static int match_name(struct universe *u, uint32_t spec, uint32_t name, struct err *e)
+{
+	uint32_t first = u->names[name].first, count = u->names[name].count;
+	bool any = matchspec_version(u->specs[spec].ms) == NULL;
+	int r = fit_versions(u, &u->specs[spec], &u->names[name], e);
+
 	for (uint32_t c = first; c < first + count && r == 0; c++)
-		if (spec_admits(u, spec, c))
+		if ((any || u->fits[u->cands[c].age]) &&
+		    spec_admits(u, &u->specs[spec], &u->cands[c]))
 			r = add_member(u, spec, c, e);
 	return r;
 }
@@ -141,20 +222,17 @@ static int match_range(struct universe *u, uint32_t spec, uint32_t first, uint32
 int universe_ready(struct universe *u, uint32_t spec, struct err *e)
 {
 	struct uspec *s = &u->specs[spec];
+	int r = 0;
 
-	if (s->ready)
-		return 0;
-	if (s->name == NONE) { /* a dependency that is no MatchSpec, or a pattern */
-		s->ready = true;
-		s->set = (uint32_t)u->member_count;
-		return 0;
-	}
-	const struct uname *n = &u->names[s->name];
-	if (!n->loaded)
+	if (s->ready || (s->name != NONE && !u->names[s->name].loaded))
 		return 0;
 	s->ready = true;
 	s->set = (uint32_t)u->member_count;
-	return match_range(u, spec, n->first, n->count, e);
+	/* A pattern as a dependency, like what is no MatchSpec, admits nothing. */
+	if (s->ms && s->name != NONE && !matchspec_needs_v3(s->ms))
+		r = match_name(u, spec, s->name, e);
+	u->specs[spec].ms = matchspec_free(u->specs[spec].ms);
+	return r;
 }
 
 /* Loads the names of the records that a pattern matches. */
@@ -208,5 +286,8 @@ int universe_pattern(struct universe *u, uint32_t spec, struct err *e)
 		return r;
 	u->specs[spec].ready = true;
 	u->specs[spec].set = (uint32_t)u->member_count;
-	return match_range(u, spec, 0, (uint32_t)u->cand_count, e);
+	for (uint32_t n = 0; n < u->name_count && r == 0; n++)
+		if (u->names[n].loaded && !matchspec_needs_v3(u->specs[spec].ms))
+			r = match_name(u, spec, n, e);
+	return r;
 }

@@ -10,20 +10,19 @@
 
 struct pruner {
 	struct universe *u;
-	bool *dirty;	   /* [name_count]: lost candidates since its specs were counted */
-	bool *expanded;	   /* [name_count]: dependencies loaded */
+	bool *dirty; /* [name_count]: lost candidates since its specs were counted */
+	const struct reach_how *how;
 	uint32_t *mark;	   /* [cand_count] */
 	uint32_t *seen;	   /* [name_count]: how many candidates of a required name need it */
 	uint32_t *spec_of; /* [name_count]: the last candidate that was counted there, + 1 */
-	size_t dirty_cap, expanded_cap, mark_cap, seen_cap, spec_of_cap;
+	size_t dirty_cap, mark_cap, seen_cap, spec_of_cap;
 	uint32_t stamp;
-	bool changed;
+	bool changed, more; /* more: candidates or names came, there is more to load */
 };
 
 static void pruner_done(struct pruner *p)
 {
 	free(p->dirty);
-	free(p->expanded);
 	free(p->mark);
 	free(p->seen);
 	free(p->spec_of);
@@ -34,8 +33,6 @@ static int pruner_grow(struct pruner *p, struct err *e)
 	size_t names = p->u->name_count, cands = p->u->cand_count + 1;
 	int r = GROW(p->dirty, p->dirty_cap, names, UINT32_MAX, e);
 
-	if (r == 0)
-		r = GROW(p->expanded, p->expanded_cap, names, UINT32_MAX, e);
 	if (r == 0)
 		r = GROW(p->mark, p->mark_cap, cands, UINT32_MAX, e);
 	if (r == 0)
@@ -89,7 +86,7 @@ static void apply_demands(struct pruner *p, uint32_t name)
 		bool admitted = !u->cands[i].hidden;
 
 		for (uint32_t s = n->specs; s != NONE && !admitted; s = u->spec_next[s])
-			admitted = u->specs[s].ms && matchspec_channel(u->specs[s].ms);
+			admitted = u->specs[s].names_channel;
 		if (!admitted && u->cands[i].drop == DROP_NO)
 			drop(p, &u->cands[i], DROP_HIDDEN, NONE);
 	}
@@ -284,18 +281,47 @@ static void follow_all(struct pruner *p, bool thorough)
 	}
 }
 
+static bool is_large(const struct pruner *p)
+{
+	return p->how->active_max && p->u->active_count > p->how->active_max;
+}
+
+static int activate(struct pruner *p, uint32_t cand, struct err *e)
+{
+	int r = universe_activate(p->u, cand, e);
+
+	p->more = true;
+	return r == 0 ? pruner_grow(p, e) : r;
+}
+
+/* All that the demands leave of a name; in a narrow round only what is there anyway. */
+static int activate_name(struct pruner *p, uint32_t name, struct err *e)
+{
+	struct universe *u = p->u;
+	uint32_t first = u->names[name].first, count = u->names[name].count;
+	int r = 0;
+
+	for (uint32_t c = first; c < first + count && r == 0 && !is_large(p); c++)
+		if (u->cands[c].drop == DROP_NO &&
+		    (!p->how->keep || u->cands[c].from >= FROM_VIRTUAL))
+			r = activate(p, c, e);
+	return r;
+}
+
 static int load_name(struct pruner *p, uint32_t name, uint32_t depth, struct err *e)
 {
 	int r;
 
 	if (p->u->names[name].loaded)
 		return 0;
+	p->more = true;
 	r = universe_load(p->u, name, depth, e);
 	if (r == 0)
 		r = pruner_grow(p, e);
-	if (r == 0)
-		apply_demands(p, name);
-	return r;
+	if (r < 0)
+		return r;
+	apply_demands(p, name);
+	return activate_name(p, name, e);
 }
 
 static int load_pattern(struct pruner *p, uint32_t spec, struct err *e)
@@ -305,8 +331,10 @@ static int load_pattern(struct pruner *p, uint32_t spec, struct err *e)
 	if (r == 0)
 		r = pruner_grow(p, e);
 	for (uint32_t n = 0; n < p->u->name_count && r == 0; n++)
-		if (p->u->names[n].loaded)
+		if (p->u->names[n].loaded) {
 			apply_demands(p, n);
+			r = activate_name(p, n, e);
+		}
 	return r;
 }
 
@@ -359,31 +387,57 @@ static int load_limited_virtuals(struct pruner *p, uint32_t cand, uint32_t depth
 	return r;
 }
 
-/* Loads what the survivors of a name need. */
-static int expand(struct pruner *p, uint32_t name, uint32_t depth, bool *more, struct err *e)
+/* Loads what a candidate needs. */
+static int expand(struct pruner *p, uint32_t cand, uint32_t depth, struct err *e)
 {
 	struct universe *u = p->u;
-	uint32_t first = u->names[name].first, count = u->names[name].count;
 	int r = 0;
 
-	p->expanded[name] = true;
-	for (uint32_t c = first; c < first + count && r == 0; c++) {
-		if (u->cands[c].drop != DROP_NO)
-			continue;
-		for (uint32_t k = 0; k < u->cands[c].need_count && r == 0; k++) {
-			uint32_t spec = u->ids[u->cands[c].needs + k];
-			uint32_t other = u->specs[spec].name;
+	u->cands[cand].expanded = true;
+	for (uint32_t k = 0; k < u->cands[cand].need_count && r == 0; k++) {
+		uint32_t spec = u->ids[u->cands[cand].needs + k], name = u->specs[spec].name;
 
-			if (other != NONE && !u->names[other].loaded) {
-				*more = true;
-				r = load_name(p, other, depth, e);
-			}
-			if (r == 0)
-				r = universe_ready(u, spec, e);
-		}
+		if (name != NONE)
+			r = load_name(p, name, depth, e);
 		if (r == 0)
-			r = load_limited_virtuals(p, c, depth, e);
+			r = universe_ready(u, spec, e);
 	}
+	return r == 0 ? load_limited_virtuals(p, cand, depth, e) : r;
+}
+
+/* A narrow round: the first survivors of a set take part. Candidates are in about the
+ * order of preference, so these are its best. */
+static int activate_best(struct pruner *p, uint32_t spec, struct err *e)
+{
+	struct universe *u = p->u;
+	const struct uspec *s = &u->specs[spec];
+	uint32_t first = s->set, count = s->ready ? s->set_count : 0, kept = 0;
+	int r = 0;
+
+	for (uint32_t m = first; m < first + count && kept < p->how->keep && r == 0; m++) {
+		const struct cand *c = &u->cands[u->members[m]];
+
+		if (c->drop != DROP_NO)
+			continue;
+		kept++;
+		if (!c->active)
+			r = activate(p, u->members[m], e);
+	}
+	return r;
+}
+
+static int activate_more(struct pruner *p, struct err *e)
+{
+	struct universe *u = p->u;
+	int r = 0;
+
+	for (uint32_t d = 0; d < u->demand_count && r == 0; d++)
+		if (u->demands[d].kind == DEMAND_JOB)
+			r = activate_best(p, u->demands[d].spec, e);
+	for (uint32_t c = 0; c < u->cand_count && r == 0; c++)
+		for (uint32_t k = 0;
+		     u->cands[c].drop == DROP_NO && r == 0 && k < u->cands[c].need_count; k++)
+			r = activate_best(p, u->ids[u->cands[c].needs + k], e);
 	return r;
 }
 
@@ -397,37 +451,52 @@ static int ready_limits(struct universe *u, struct err *e)
 	return r;
 }
 
-int reach(struct universe *u, bool thorough, struct err *e)
+static void leave_out(struct pruner *p, bool *ret_left_out)
 {
-	__attribute__((cleanup(pruner_done))) struct pruner p = { .u = u };
-	bool more = true;
+	struct universe *u = p->u;
+
+	*ret_left_out = false;
+	for (uint32_t c = 0; c < u->cand_count; c++)
+		if (u->cands[c].drop == DROP_NO && !u->cands[c].active) {
+			drop(p, &u->cands[c], DROP_NARROW, NONE);
+			*ret_left_out = true;
+		}
+}
+
+int reach(struct universe *u, const struct reach_how *how, bool *ret_left_out, struct err *e)
+{
+	__attribute__((cleanup(pruner_done))) struct pruner p = { .u = u, .how = how };
 	int r;
 
+	*ret_left_out = p.more = true;
 	r = load_roots(&p, e);
-	for (uint32_t depth = 1; more && r == 0; depth++) {
-		more = false;
+	for (uint32_t depth = 1; p.more && r == 0 && !is_large(&p); depth++) {
 		settle(&p);
-		if (depth <= 3)
-			follow_all(&p, thorough);
-		uint32_t names = (uint32_t)u->name_count;
-		for (uint32_t n = 0; n < names && r == 0; n++) {
-			if (!u->names[n].loaded || p.expanded[n])
-				continue;
-			/* What is installed comes a round later, whether or not this one
-			 * finds new names. */
-			if (u->names[n].depth < depth)
-				r = expand(&p, n, depth, &more, e);
-			else
-				more = true;
-		}
+		if (depth <= 3 && !how->keep)
+			follow_all(&p, how->thorough);
+		p.more = false;
+		if (how->keep)
+			r = activate_more(&p, e);
+		uint32_t cands = (uint32_t)u->cand_count;
+		for (uint32_t c = 0; c < cands && r == 0 && !is_large(&p); c++)
+			if (u->cands[c].active && !u->cands[c].expanded &&
+			    u->cands[c].drop == DROP_NO)
+				r = expand(&p, c, depth, e);
 	}
-	if (r == 0)
-		r = ready_limits(u, e);
+	if (r < 0 || is_large(&p))
+		return r;
+	r = ready_limits(u, e);
 	if (r < 0)
 		return r;
+	leave_out(&p, ret_left_out);
 	settle(&p);
-	follow_all(&p, thorough);
+	follow_all(&p, how->thorough);
 	return 0;
+}
+
+bool reach_was_large(const struct universe *u, const struct reach_how *how)
+{
+	return how->active_max && u->active_count > how->active_max;
 }
 
 uint32_t prune_empty_name(const struct universe *u)

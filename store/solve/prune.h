@@ -17,12 +17,17 @@
 
 #include "solve/universe.h"
 
-/* thorough: follow required names to the end (for explanations). */
-int reach(struct universe *u, bool thorough, struct err *e) MUST_CHECK;
-int prune_reduce(struct universe *u, struct err *e) MUST_CHECK;
-/* First round of a large problem: each set keeps its `keep` best. How many were left out. */
-int prune_narrow(struct universe *u, uint32_t keep, uint32_t *ret_left_out, struct err *e)
+struct reach_how {
+	bool thorough;	     /* follow required names to the end (for explanations) */
+	uint32_t keep;	     /* a narrow round: each set's best so many survivors; 0: all */
+	uint32_t active_max; /* gives up when more candidates take part; 0: never */
+};
+
+/* *ret_left_out: there is more than takes part, so that no answer means nothing. */
+int reach(struct universe *u, const struct reach_how *how, bool *ret_left_out, struct err *e)
 	MUST_CHECK;
+bool reach_was_large(const struct universe *u, const struct reach_how *how);
+int prune_reduce(struct universe *u, struct err *e) MUST_CHECK;
 
 /* A required name of which nothing is left; NONE when there is none. */
 uint32_t prune_empty_name(const struct universe *u);

@@ -3,14 +3,17 @@
 
 #include <string.h>
 
+/* Ages of versions without track_features begin here. */
+#define AGE_PLAIN (1U << 30)
+
 struct ranking {
 	struct universe *u;
 	uint32_t *order;  /* [cand_count]: candidates of one name */
-	uint32_t *age;	  /* [cand_count]: 1 for the oldest version of its name, then up */
+	uint32_t *age;	  /* [cand_count]: 1 for the oldest version, then up; features first */
 	uint32_t *newest; /* [spec_count]: the highest age in the set; 0: nothing */
 	uint32_t *names;  /* of dependencies that a group shares */
 	size_t name_count, name_cap;
-	uint32_t *table; /* [candidate of the group][name_count] */
+	uint32_t *table; /* [candidate of the group][name_count + 1] */
 	size_t table_cap;
 };
 
@@ -23,38 +26,31 @@ static void ranking_done(struct ranking *k)
 	free(k->table);
 }
 
-static int by_version(const void *a, const void *b, void *ctx)
-{
-	const struct universe *u = ctx;
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-	int r = cand_version_cmp(u, &u->cands[x], &u->cands[y]);
-
-	return r ? r : (x > y) - (x < y);
-}
-
 static int compare(uint64_t a, uint64_t b)
 {
 	return (a > b) - (a < b);
 }
 
-/* What is decided without looking at dependencies. > 0: a is the better. */
+/* A version with track_features is as old as can be. */
+static int age_cmp(const struct universe *u, uint32_t x, uint32_t y)
+{
+	const struct cand *a = &u->cands[x], *b = &u->cands[y];
+	int r = (a->features == 0) - (b->features == 0);
+
+	return r ? r : cand_version_cmp(u, a, b);
+}
+
+static int by_age(const void *a, const void *b, void *ctx)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+	int r = age_cmp(ctx, x, y);
+
+	return r ? r : compare(x, y);
+}
+
 static int simple_cmp(const struct ranking *k, uint32_t x, uint32_t y)
 {
-	const struct universe *u = k->u;
-	const struct cand *a = &u->cands[x], *b = &u->cands[y];
-	int r = 0, channel = cand_channel_rank(u, b) - cand_channel_rank(u, a);
-
-	if (u->names[a->name].favor_installed)
-		r = (a->from == FROM_INSTALLED) - (b->from == FROM_INSTALLED);
-	if (!r)
-		r = compare(b->features, a->features);
-	if (!r && u->rq->priority != PRIORITY_DISABLED)
-		r = channel;
-	if (!r)
-		r = compare(k->age[x], k->age[y]);
-	if (!r)
-		r = channel;
-	return r ? r : compare(a->build_number, b->build_number);
+	return cand_prefer(k->u, &k->u->cands[x], &k->u->cands[y]);
 }
 
 static int by_simple(const void *a, const void *b, void *ctx)
@@ -130,6 +126,17 @@ static int share_names(struct ranking *k, const uint32_t *group, uint32_t count,
 	return 0;
 }
 
+/* Build strings as versions, so that py310 is more than py39; else as texts. */
+static int build_cmp(const char *a, const char *b)
+{
+	AUTO(version_freep) struct version *x = NULL, *y = NULL;
+
+	if (version_parse(&x, a, strlen(a), NULL) == 0 &&
+	    version_parse(&y, b, strlen(b), NULL) == 0 && version_cmp(x, y) != 0)
+		return version_cmp(x, y);
+	return strcmp(a, b);
+}
+
 struct group {
 	struct ranking *k;
 	const uint32_t *members; /* in the order of the table's rows */
@@ -141,17 +148,28 @@ static int by_all(const void *a, const void *b, void *ctx)
 	uint32_t i = *(const uint32_t *)a, j = *(const uint32_t *)b;
 	uint32_t x = ((struct group *)ctx)->members[i], y = ((struct group *)ctx)->members[j];
 	const struct cand *p = &k->u->cands[x], *q = &k->u->cands[y];
+	size_t columns = k->name_count + 1;
 	int r = 0;
 
-	for (size_t n = 0; n < k->name_count && !r; n++)
-		r = compare(k->table[j * k->name_count + n], k->table[i * k->name_count + n]);
+	for (size_t n = 0; n < columns && !r; n++)
+		r = compare(k->table[j * columns + n], k->table[i * columns + n]);
 	if (!r)
 		r = compare(q->timestamp_ms, p->timestamp_ms);
 	if (!r)
-		r = strcmp(q->build, p->build);
+		r = build_cmp(q->build, p->build);
 	if (!r)
 		r = (q->from == FROM_INSTALLED) - (p->from == FROM_INSTALLED);
 	return r ? r : compare(x, y);
+}
+
+/* How many dependencies need no track_features, then how new each can be. */
+static void fill_row(struct ranking *k, uint32_t *row, uint32_t cand)
+{
+	row[0] = 0;
+	for (size_t n = 0; n < k->name_count; n++) {
+		row[n + 1] = reach_of(k, cand, k->names[n]);
+		row[0] += row[n + 1] > AGE_PLAIN;
+	}
 }
 
 /* Sorts candidates between which simple_cmp() sees no difference. */
@@ -164,7 +182,7 @@ static int sort_group(struct ranking *k, uint32_t *group, uint32_t count, struct
 		return 0;
 	r = share_names(k, group, count, e);
 	if (r == 0)
-		r = GROW(k->table, k->table_cap, k->name_count * count + 1, UINT32_MAX, e);
+		r = GROW(k->table, k->table_cap, (k->name_count + 1) * count, UINT32_MAX, e);
 	if (r < 0)
 		return r;
 	rows = malloc(count * sizeof(*rows));
@@ -174,8 +192,7 @@ static int sort_group(struct ranking *k, uint32_t *group, uint32_t count, struct
 	memcpy(members, group, count * sizeof(*members));
 	for (uint32_t i = 0; i < count; i++) {
 		rows[i] = i;
-		for (size_t n = 0; n < k->name_count; n++)
-			k->table[i * k->name_count + n] = reach_of(k, group[i], k->names[n]);
+		fill_row(k, k->table + i * (k->name_count + 1), group[i]);
 	}
 	struct group ctx = { k, members };
 	qsort_r(rows, count, sizeof(*rows), by_all, &ctx);
@@ -199,12 +216,11 @@ static void set_ages(struct ranking *k, const struct uname *n)
 	uint32_t count = live_of(k, n), age = 0;
 
 	if (count)
-		qsort_r(k->order, count, sizeof(*k->order), by_version, k->u);
+		qsort_r(k->order, count, sizeof(*k->order), by_age, k->u);
 	for (uint32_t i = 0; i < count; i++) {
-		if (i == 0 || cand_version_cmp(k->u, &k->u->cands[k->order[i - 1]],
-					       &k->u->cands[k->order[i]]) != 0)
+		if (i == 0 || age_cmp(k->u, k->order[i - 1], k->order[i]) != 0)
 			age++;
-		k->age[k->order[i]] = age;
+		k->age[k->order[i]] = age + (k->u->cands[k->order[i]].features ? 0 : AGE_PLAIN);
 	}
 }
 

@@ -3,9 +3,10 @@
  * rank: which candidate of a name is to be preferred (docs/decisions/solver.md).
  *
  * What is installed, where that is favoured; fewer track_features; the channel,
- * unless priority is disabled; version; the channel, if it is; build number; then
- * the build whose dependencies can be newest (python first, else by name), the
- * newest timestamp, the build string, and last the order of sources.
+ * unless priority is disabled; version; the channel, if it is; build number; none of
+ * the deprecated `features`; then the build whose dependencies can do without
+ * track_features and can be newest (python first, else by name), the newest timestamp, the build
+ * string as a version, and last the order of sources.
  */
 #ifndef ENVFS_SOLVE_RANK_H
 #define ENVFS_SOLVE_RANK_H

@@ -14,9 +14,12 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Problems of more rules than this are first tried with the best few of each set. */
-#define NARROW_RULES 400000
-static const uint32_t narrow_keep[] = { 8, 40 };
+/*
+ * Rounds. The first has all candidates, while no more than ACTIVE_MAX take part; else
+ * the best NARROW_KEEP of each set do; only when that finds no answer, all do.
+ */
+#define ACTIVE_MAX  20000
+#define NARROW_KEEP 2
 
 struct solution *solution_free(struct solution *s)
 {
@@ -34,7 +37,7 @@ static int add_demand(struct universe *u, int kind, const char *spec, size_t job
 
 	if (r < 0)
 		return r;
-	if (!u->specs[id].ms)
+	if (!u->specs[id].valid)
 		return err_set(e, -EINVAL, "'%.200s' is no MatchSpec", spec);
 	r = GROW(u->demands, u->demand_cap, u->demand_count + 1, SPECS_MAX * 2, e);
 	if (r < 0)
@@ -130,14 +133,14 @@ static int check_known(struct universe *u, struct buf *why, struct err *e)
 }
 
 /* A universe that was reached; DEMANDs that nothing can meet are told by check_known(). */
-static int open_reached(struct universe *u, const struct solve_request *rq, bool thorough,
-			struct err *e)
+static int open_reached(struct universe *u, const struct solve_request *rq,
+			const struct reach_how *how, bool *ret_left_out, struct err *e)
 {
 	int r = universe_open(u, rq, e);
 
 	if (r == 0)
 		r = add_demands(u, e);
-	return r == 0 ? reach(u, thorough, e) : r;
+	return r == 0 ? reach(u, how, ret_left_out, e) : r;
 }
 
 /* The whole story, from a universe of its own. */
@@ -151,7 +154,8 @@ static int explain(const struct solve_request *rq, struct buf *why, struct err *
 	uint32_t rules;
 	int r;
 
-	r = open_reached(&u, rq, true, e);
+	bool left_out;
+	r = open_reached(&u, rq, &(struct reach_how){ .thorough = true }, &left_out, e);
 	if (r < 0)
 		return r;
 	uint32_t empty = prune_empty_name(&u);
@@ -180,28 +184,6 @@ static int explain(const struct solve_request *rq, struct buf *why, struct err *
 	return err_set(e, -EDOM, "%.*s", (int)strcspn(text.bytes, "\n"), text.bytes);
 }
 
-/* Whether every request got the best that it could have. */
-static bool is_best(const struct encoding *c, const bool *chosen)
-{
-	for (uint32_t j = 0; j < c->p.job_count; j++) {
-		uint32_t set = c->p.jobs[j].set, best = NONE, got = NONE;
-
-		if (c->demand_of[j] == NONE)
-			continue;
-		for (uint32_t m = c->p.set_first[set]; m < c->p.set_first[set + 1]; m++) {
-			uint32_t cand = c->p.set_members[m];
-
-			if (best == NONE || c->p.rank[cand] > c->p.rank[best])
-				best = cand;
-			if (chosen[cand])
-				got = cand;
-		}
-		if (got != best)
-			return false;
-	}
-	return true;
-}
-
 static void count_stats(const struct universe *u, struct solution *s)
 {
 	uint32_t left = 0;
@@ -215,9 +197,8 @@ static void count_stats(const struct universe *u, struct solution *s)
 	s->stats.pruned = left;
 }
 
-/* One round: 1 and the choice, by candidate of the universe; 0 when there is none. */
-static int solve_round(struct universe *u, bool *picked, bool *ret_best, struct solution *s,
-		       struct err *e)
+/* What is left of the universe, solved: 1 and the choice, or 0. */
+static int solve_reached(const struct universe *u, bool *picked, struct solution *s, struct err *e)
 {
 	AUTO(encoding_done) struct encoding c = { 0 };
 	AUTO_MEM bool *chosen = NULL;
@@ -229,43 +210,13 @@ static int solve_round(struct universe *u, bool *picked, bool *ret_best, struct 
 	chosen = calloc((size_t)c.p.cand_count + 1, sizeof(*chosen));
 	if (!chosen)
 		return err_nomem(e);
-	s->stats.rounds++;
 	count_stats(u, s);
 	r = sat_solve(&c.p, chosen, &s->stats.rules, NULL, e);
 	if (r <= 0)
 		return r;
-	*ret_best = is_best(&c, chosen);
-	memset(picked, 0, u->cand_count * sizeof(*picked));
 	for (uint32_t i = 0; i < c.p.cand_count; i++)
 		picked[c.cand_of[i]] = chosen[i];
 	return 1;
-}
-
-static int solve_rounds(struct universe *u, bool *picked, struct solution *s, struct err *e)
-{
-	bool best = false;
-	uint32_t left_out;
-	int r;
-
-	r = rank_all(u, e);
-	if (r == 0)
-		r = prune_reduce(u, e);
-	if (r < 0)
-		return r;
-	for (size_t i = 0; encode_estimate(u) > NARROW_RULES && i < ARRAY_LEN(narrow_keep); i++) {
-		r = prune_narrow(u, narrow_keep[i], &left_out, e);
-		if (r == 0)
-			r = solve_round(u, picked, &best, s, e);
-		if (r < 0 || (r > 0 && (best || !left_out)))
-			return r;
-		for (size_t c = 0; c < u->cand_count; c++)
-			if (u->cands[c].drop == DROP_NARROW)
-				u->cands[c].drop = DROP_NO;
-		r = prune_reduce(u, e);
-		if (r < 0)
-			return r;
-	}
-	return solve_round(u, picked, &best, s, e);
 }
 
 /* Drops what neither a request nor a requirement of the rest needs. */
@@ -432,44 +383,72 @@ static int solve_removal(struct solution *s, const struct solve_request *rq, str
 	return put_in_order(s, rq, e);
 }
 
-int solve(struct solution **ret, const struct solve_request *rq, struct buf *why, struct err *e)
+/* 1: solved, s is filled. 0: no answer; *ret_left_out: among those that took part. */
+static int solve_round(struct solution *s, const struct solve_request *rq,
+		       const struct reach_how *how, bool *ret_left_out, struct buf *why,
+		       struct err *e)
 {
 	AUTO(universe_done) struct universe u = { 0 };
-	AUTO(solution_freep) struct solution *s = calloc(1, sizeof(*s));
 	AUTO_MEM bool *picked = NULL;
+	int r;
+
+	s->stats.rounds++;
+	r = open_reached(&u, rq, how, ret_left_out, e);
+	if (r < 0 || reach_was_large(&u, how))
+		return r;
+	r = check_known(&u, why, e);
+	if (r < 0 || prune_empty_name(&u) != NONE)
+		return r;
+	r = rank_all(&u, e);
+	if (r == 0)
+		r = prune_reduce(&u, e);
+	picked = calloc(u.cand_count + 1, sizeof(*picked));
+	if (r == 0 && !picked)
+		r = err_nomem(e);
+	if (r == 0)
+		r = solve_reached(&u, picked, s, e);
+	if (r <= 0)
+		return r;
+	r = sweep(&u, picked, e);
+	if (r == 0)
+		r = collect(s, &u, picked, e);
+	return r < 0 ? r : 1;
+}
+
+static int solve_rounds(struct solution *s, const struct solve_request *rq, struct buf *why,
+			struct err *e)
+{
+	static const struct reach_how rounds[] = {
+		{ .active_max = ACTIVE_MAX },
+		{ .keep = NARROW_KEEP },
+		{ .keep = 0 },
+	};
+	bool left_out = true;
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(rounds) && left_out && r == 0; i++)
+		r = solve_round(s, rq, &rounds[i], &left_out, why, e);
+	return r == 0 ? explain(rq, why, e) : r < 0 ? r : 0;
+}
+
+int solve(struct solution **ret, const struct solve_request *rq, struct buf *why, struct err *e)
+{
+	AUTO(solution_freep) struct solution *s = calloc(1, sizeof(*s));
+	struct err local = { 0 };
 	int r;
 
 	if (!s)
 		return err_nomem(e);
+	e = e ? e : &local;
 	if (remove_only(rq)) {
-		struct err local = { 0 };
-
-		e = e ? e : &local;
 		r = solve_removal(s, rq, e);
-		if (r == 0)
-			*ret = TAKE_PTR(s);
-		else if (r == -ENOENT && why)
+		if (r == -ENOENT && why)
 			buf_addf(why, "%s.\n", e->text);
-		return r;
+	} else {
+		r = solve_rounds(s, rq, why, e);
 	}
-	r = open_reached(&u, rq, false, e);
-	if (r == 0)
-		r = check_known(&u, why, e);
 	if (r < 0)
 		return r;
-	if (prune_empty_name(&u) != NONE)
-		return explain(rq, why, e);
-	picked = calloc(u.cand_count + 1, sizeof(*picked));
-	if (!picked)
-		return err_nomem(e);
-	r = solve_rounds(&u, picked, s, e);
-	if (r == 0)
-		return explain(rq, why, e);
-	if (r > 0)
-		r = sweep(&u, picked, e);
-	if (r == 0)
-		r = collect(s, &u, picked, e);
-	if (r == 0)
-		*ret = TAKE_PTR(s);
-	return r;
+	*ret = TAKE_PTR(s);
+	return 0;
 }

@@ -37,7 +37,7 @@ struct solve_installed {
 };
 
 enum solve_job_kind {
-	JOB_INSTALL, /* the spec must hold; prefer the best */
+	JOB_INSTALL, /* must hold; what is installed stays if it does, else the best */
 	JOB_KEEP,    /* an earlier request: must hold, what is installed is preferred */
 	JOB_UPDATE,  /* earlier request or name: must hold, prefer the best over the installed */
 	JOB_REMOVE,  /* nothing that matches may be there */

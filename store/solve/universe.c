@@ -53,8 +53,8 @@ void universe_done(struct universe *u)
 	free(u->members);
 	free(u->versions);
 	free(u->demands);
-	free(u->seen_by);
-	free(u->seen_match);
+	free(u->sorted);
+	free(u->fits);
 	intern_done(&u->texts);
 	intern_done(&u->version_texts);
 	*u = (struct universe){ 0 };
@@ -121,6 +121,8 @@ static int spec_new(struct universe *u, uint32_t text, uint32_t *ret, struct err
 		u->spec_next[*ret] = u->names[spec.name].specs;
 		u->names[spec.name].specs = *ret;
 	}
+	spec.valid = ms != NULL;
+	spec.names_channel = ms && matchspec_channel(ms);
 	spec.ms = TAKE_PTR(ms);
 	u->specs[*ret] = spec;
 	return 0;
@@ -197,7 +199,17 @@ int cand_version_cmp(const struct universe *u, const struct cand *a, const struc
 
 int cand_channel_rank(const struct universe *u, const struct cand *c)
 {
-	return c->from < FROM_VIRTUAL ? u->rq->sources[c->from].rank : 0;
+	const struct solve_request *rq = u->rq;
+
+	if (c->from < FROM_VIRTUAL)
+		return rq->sources[c->from].rank;
+	if (c->from == FROM_VIRTUAL)
+		return 0;
+	const char *url = rq->installed[c->record].channel_url;
+	for (size_t i = 0; url && i < rq->source_count; i++)
+		if (strcmp(rq->sources[i].channel->url, url) == 0)
+			return rq->sources[i].rank;
+	return INT32_MAX;
 }
 
 static uint16_t count_features(const char *text)
@@ -271,12 +283,7 @@ static int load_installed(struct universe *u, uint32_t name, struct err *e)
 				  .timestamp_ms = in->timestamp_ms,
 				  .features = count_features(in->track_features ? in->track_features
 										: "") };
-		r = add_texts(u, in->depends, in->depend_count, &c.needs, &c.need_count, e);
-		if (r == 0)
-			r = add_texts(u, in->constrains, in->constrain_count, &c.limits,
-				      &c.limit_count, e);
-		if (r == 0)
-			r = cand_new(u, &c, e);
+		r = cand_new(u, &c, e);
 		if (r < 0)
 			return r;
 	}
@@ -323,8 +330,6 @@ static int load_record(struct universe *u, uint32_t name, uint32_t source, uint3
 {
 	const struct solve_source *s = &u->rq->sources[source];
 	struct record rec;
-	uint32_t id;
-	int r;
 
 	repodata_record(s->repodata, i, &rec);
 	for (size_t k = u->names[name].first; k < u->cand_count; k++)
@@ -338,32 +343,144 @@ static int load_record(struct universe *u, uint32_t name, uint32_t source, uint3
 			  .build_number = rec.build_number,
 			  .timestamp_ms = rec.timestamp_ms,
 			  .features = count_features(rec.track_features),
-			  .needs = (uint32_t)u->id_count };
-	for (uint32_t d = 0; d < rec.depend_count; d++) {
-		r = source_spec(u, source, rec.depends[d], &id, e);
+			  .old_features = count_features(rec.features) };
+	return cand_new(u, &c, e);
+}
+
+static int activate_installed(struct universe *u, struct cand *c, struct err *e)
+{
+	const struct solve_installed *in = &u->rq->installed[c->record];
+	int r;
+
+	r = add_texts(u, in->depends, in->depend_count, &c->needs, &c->need_count, e);
+	if (r == 0)
+		r = add_texts(u, in->constrains, in->constrain_count, &c->limits, &c->limit_count,
+			      e);
+	return r;
+}
+
+static int add_source_texts(struct universe *u, uint32_t source, const uint32_t *texts,
+			    uint32_t count, uint32_t first, struct err *e)
+{
+	uint32_t id;
+	int r = 0;
+
+	for (uint32_t d = 0; d < count && r == 0; d++) {
+		r = source_spec(u, source, texts[d], &id, e);
 		if (r == 0)
-			r = add_id(u, c.needs, id, e);
-		if (r < 0)
-			return r;
+			r = add_id(u, first, id, e);
 	}
-	if (u->pip_known && strcmp(rec.name, "python") == 0) {
+	return r;
+}
+
+static int activate_record(struct universe *u, struct cand *c, struct err *e)
+{
+	struct record rec;
+	uint32_t id;
+	int r;
+
+	repodata_record(u->rq->sources[c->from].repodata, c->record, &rec);
+	c->needs = (uint32_t)u->id_count;
+	r = add_source_texts(u, c->from, rec.depends, rec.depend_count, c->needs, e);
+	if (r == 0 && u->pip_known && strcmp(rec.name, "python") == 0) {
 		r = universe_spec(u, "pip", &id, e);
 		if (r == 0)
-			r = add_id(u, c.needs, id, e);
-		if (r < 0)
-			return r;
+			r = add_id(u, c->needs, id, e);
 	}
-	c.need_count = (uint32_t)u->id_count - c.needs;
-	c.limits = (uint32_t)u->id_count;
-	for (uint32_t d = 0; d < rec.constrain_count; d++) {
-		r = source_spec(u, source, rec.constrains[d], &id, e);
-		if (r == 0)
-			r = add_id(u, c.limits, id, e);
-		if (r < 0)
-			return r;
+	c->need_count = (uint32_t)u->id_count - c->needs;
+	c->limits = (uint32_t)u->id_count;
+	if (r == 0)
+		r = add_source_texts(u, c->from, rec.constrains, rec.constrain_count, c->limits, e);
+	c->limit_count = (uint32_t)u->id_count - c->limits;
+	return r;
+}
+
+int universe_activate(struct universe *u, uint32_t cand, struct err *e)
+{
+	struct cand *c = &u->cands[cand]; /* new specs move no candidates */
+
+	if (c->active)
+		return 0;
+	c->active = true;
+	u->active_count++;
+	if (c->from == FROM_VIRTUAL)
+		return 0;
+	return c->from == FROM_INSTALLED ? activate_installed(u, c, e) : activate_record(u, c, e);
+}
+
+static int compare(uint64_t a, uint64_t b)
+{
+	return (a > b) - (a < b);
+}
+
+int cand_prefer(const struct universe *u, const struct cand *a, const struct cand *b)
+{
+	int r = 0, channel = cand_channel_rank(u, b) - cand_channel_rank(u, a);
+
+	if (u->names[a->name].favor_installed)
+		r = (a->from == FROM_INSTALLED) - (b->from == FROM_INSTALLED);
+	if (!r)
+		r = compare(b->features, a->features);
+	if (!r && u->rq->priority != PRIORITY_DISABLED)
+		r = channel;
+	if (!r)
+		r = compare(a->age, b->age);
+	if (!r)
+		r = channel;
+	if (!r)
+		r = compare(a->build_number, b->build_number);
+	return r ? r : compare(b->old_features, a->old_features);
+}
+
+static int by_version(const void *a, const void *b, void *ctx)
+{
+	const struct universe *u = ctx;
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+	int r = cand_version_cmp(u, &u->cands[x], &u->cands[y]);
+
+	return r ? r : compare(x, y);
+}
+
+static int by_preference(const void *a, const void *b, void *ctx)
+{
+	const struct cand *x = a, *y = b;
+	int r = cand_prefer(ctx, y, x);
+
+	if (!r)
+		r = compare(y->timestamp_ms, x->timestamp_ms);
+	if (!r)
+		r = compare(x->from, y->from);
+	return r ? r : compare(x->record, y->record);
+}
+
+/* Gives versions their ages, and puts the candidates in order. */
+static int sort_name(struct universe *u, struct uname *n, struct err *e)
+{
+	AUTO_MEM uint32_t *order = malloc((n->count + 1) * sizeof(*order));
+	int r;
+
+	if (!order)
+		return err_nomem(e);
+	for (uint32_t i = 0; i < n->count; i++)
+		order[i] = n->first + i;
+	if (n->count)
+		qsort_r(order, n->count, sizeof(*order), by_version, u);
+	n->versions = (uint32_t)u->sorted_count;
+	for (uint32_t i = 0; i < n->count; i++) {
+		struct cand *c = &u->cands[order[i]];
+
+		if (!n->version_count || cand_version_cmp(u, &u->cands[order[i - 1]], c) != 0) {
+			r = GROW(u->sorted, u->sorted_cap, u->sorted_count + 1, UINT32_MAX, e);
+			if (r < 0)
+				return r;
+			u->sorted[u->sorted_count++] = c->version;
+			n->version_count++;
+		}
+		c->age = n->version_count - 1;
 	}
-	c.limit_count = (uint32_t)u->id_count - c.limits;
-	return cand_new(u, &c, e);
+	if (n->count)
+		qsort_r(u->cands + n->first, n->count, sizeof(*u->cands), by_preference, u);
+	return 0;
 }
 
 /* Whether some demand on this name says which channel it is to come from; then
@@ -428,6 +545,9 @@ int universe_load(struct universe *u, uint32_t name, uint32_t depth, struct err 
 		return r;
 	n = &u->names[name]; /* new names came with the dependencies */
 	n->count = (uint32_t)u->cand_count - n->first;
+	r = sort_name(u, n, e);
+	if (r < 0)
+		return r;
 	if (rq->priority == PRIORITY_STRICT)
 		hide_lower_channels(u, n, name);
 	for (uint32_t s = n->specs; s != NONE && r == 0; s = u->spec_next[s])

@@ -32,37 +32,44 @@ enum drop {
 	DROP_UNWANTED, /* all that is left of a required name needs another one (why: name) */
 	DROP_UNREACHED, /* nothing that is left admits it */
 	DROP_SAME,	/* a preferred candidate does the same */
-	DROP_NARROW,	/* left out of a first, narrow round */
+	DROP_NARROW,	/* left out of a narrow round */
 };
 
 struct cand {
 	uint32_t name, from, record; /* record: in source `from`, or index of installed, virtual */
 	uint32_t version;	     /* of universe.versions */
+	uint32_t age; /* place of its version among those of its name, the oldest is 0 */
 	uint32_t needs, need_count, limits, limit_count; /* into universe.ids: specs */
 	uint32_t why, rank;
-	uint16_t features;
-	uint8_t drop; /* enum drop */
-	bool hidden;  /* by strict channel priority, to specs that name no channel */
+	uint16_t features, old_features; /* track_features; the deprecated `features` */
+	uint8_t drop;			 /* enum drop */
+	bool hidden;   /* by strict channel priority, to specs that name no channel */
+	bool active;   /* its needs and limits are known */
+	bool expanded; /* and their names loaded */
 	const char *version_text, *build; /* borrowed */
 	uint64_t build_number, timestamp_ms;
 };
 
 struct uspec {
-	struct matchspec *ms;	 /* owned; NULL: the text is no MatchSpec */
-	uint32_t text;		 /* of universe.texts */
-	uint32_t name;		 /* NONE: a pattern, or no MatchSpec */
+	struct matchspec
+		*ms;   /* owned, until the set is known; NULL too: the text is no MatchSpec */
+	uint32_t text; /* of universe.texts */
+	uint32_t name; /* NONE: a pattern, or no MatchSpec */
 	uint32_t set, set_count; /* into universe.members: candidates, ascending */
 	uint32_t live;		 /* how many of them survive */
 	uint32_t canon;		 /* prune: specs with the same survivors have the same */
 	bool simple;		 /* asks for nothing but version and build */
-	bool ready;		 /* set is known: the name is loaded */
+	bool valid;		 /* a MatchSpec */
+	bool names_channel;
+	bool ready; /* set is known: the name is loaded */
 };
 
 struct uname {
-	uint32_t text; /* of universe.texts */
-	uint32_t first, count;
-	uint32_t specs;	      /* first of its specs, chained by universe.spec_next */
-	uint32_t depth;	      /* the wave that loaded it */
+	uint32_t text;			  /* of universe.texts */
+	uint32_t first, count;		  /* candidates, about the preferred first */
+	uint32_t versions, version_count; /* into universe.sorted: distinct, the oldest first */
+	uint32_t specs;			  /* first of its specs, chained by universe.spec_next */
+	uint32_t depth;			  /* the wave that loaded it */
 	uint32_t required_by; /* a name that always needs it, or itself when a job does */
 	bool loaded, required, is_virtual, favor_installed;
 };
@@ -91,14 +98,15 @@ struct universe {
 	struct version **versions;
 	struct intern version_texts;
 	size_t version_count, version_cap;
+	uint32_t *sorted;
+	size_t sorted_count, sorted_cap;
 	uint32_t **source_specs; /* [source_count][repodata_text_count]: spec + 1, or 0 */
 	struct demand *demands;
 	size_t demand_count, demand_cap;
 	bool pip_known;
-	/* While a spec is held against versions: what was found, and for which spec. */
-	uint32_t *seen_by;
-	bool *seen_match;
-	size_t seen_cap, match_cap;
+	bool *fits; /* [age]: while a spec is held against the versions of a name */
+	size_t fits_cap;
+	uint32_t active_count;
 };
 
 int universe_open(struct universe *u, const struct solve_request *rq, struct err *e) MUST_CHECK;
@@ -107,6 +115,8 @@ void universe_done(struct universe *u);
 int universe_name(struct universe *u, const char *name, size_t len, uint32_t *ret, struct err *e)
 	MUST_CHECK;
 int universe_spec(struct universe *u, const char *text, uint32_t *ret, struct err *e) MUST_CHECK;
+/* Parses what a candidate needs and limits, once. */
+int universe_activate(struct universe *u, uint32_t cand, struct err *e) MUST_CHECK;
 /* Fetches all candidates of a name, and holds the specs so far against them. */
 int universe_load(struct universe *u, uint32_t name, uint32_t depth, struct err *e) MUST_CHECK;
 /* Holds a spec against its name's candidates, once, when these are loaded. */
@@ -123,8 +133,10 @@ static inline const char *spec_text(const struct universe *u, uint32_t spec)
 {
 	return universe_text(u, u->specs[spec].text);
 }
+/* By what the candidates are themselves, whatever they need; > 0: a is preferred. */
+int cand_prefer(const struct universe *u, const struct cand *a, const struct cand *b);
 int cand_version_cmp(const struct universe *u, const struct cand *a, const struct cand *b);
-/* 0 is the first channel; what is installed or virtual counts as the first. */
+/* 0 is the first channel; what is installed from a channel that is no source, the last. */
 int cand_channel_rank(const struct universe *u, const struct cand *c);
 
 #endif
