@@ -2,7 +2,7 @@
 /*
  * trial [-p strict|flexible|disabled] [-a] [-k STORE] -c URL=FILE[,FILE…]… SPEC…
  *
- * Solves over repodata documents and prints the answer, one file name a line, then
+ * Solves over repodata documents and prints the answer, one CHANNEL/SUBDIR/FILE a line, then
  * "# …" lines with counts, time and memory; for judge.py and for benches.
  * -a: pip comes with python. -k keeps the converted documents there (by URL), so that
  * the next run maps them. Virtual packages are this machine's and CONDA_OVERRIDE_*.
@@ -77,8 +77,10 @@ static int print_answer(const struct trial *t, const struct solution *s)
 	struct record rec;
 
 	for (size_t i = 0; i < s->count; i++) {
-		repodata_record(t->repodata[s->list[i].source], s->list[i].record, &rec);
-		printf("%s\n", rec.fn);
+		const struct solved *p = &s->list[i];
+
+		repodata_record(t->repodata[p->source], p->record, &rec);
+		printf("%s/%s/%s\n", t->channels[p->source].url, rec.subdir, rec.fn);
 	}
 	(void)getrusage(RUSAGE_SELF, &ru);
 	printf("# names %u candidates %u left %u rules %u rounds %d\n", s->stats.names,

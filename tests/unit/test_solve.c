@@ -141,6 +141,9 @@ static const struct solve_case changes[] = {
 	  .answer = "c-1-0* a-1-0* b-1-0" },
 	{ "what is there and no channel has any more", "b 1 0 : a", .installed = "a 1",
 	  .request = "keep a; install b", .answer = "a-1-0* b-1-0" },
+	{ "what is there needs only what is there", "a 1 0 : c\nc 1",
+	  .installed = "a 1 0 : c\nc 1 0 : d\nd 1", .request = "keep a",
+	  .answer = "d-1-0* c-1-0* a-1-0*" },
 	{ "update of one", "a 1\na 2\nb 1\nb 2", .installed = "a 1\nb 1",
 	  .request = "update a; keep b", .answer = "a-2-0 b-1-0*" },
 	{ "update within its limit", "a 1\na 2\na 3", .installed = "a 1", .request = "update a <3",
@@ -221,8 +224,8 @@ static const struct solve_case failures[] = {
 		    "for, needs 'c >=2'.\nAvailable of c: 2, 1.\n" },
 	{ "different reasons", "a 1 0 : gone\na 2 0 : b >3\nb 1", .request = "install a",
 	  .answer = "You asked for 'a', but none can be installed.\n"
-		    "a 1 needs 'gone', which is in none of the channels.\n"
 		    "a 2 needs 'b >3', and no b satisfies that.\n"
+		    "a 1 needs 'gone', which is in none of the channels.\n"
 		    "Available of b: 1.\n" },
 	{ "a chain of reasons", "a 1 0 : b\nb 1 0 : c >1\nb 2 0 : c >1\nc 1",
 	  .request = "install a",
@@ -241,6 +244,105 @@ static const struct solve_case failures[] = {
 		    "c 1 needs 'x 1'.\nc 2 needs 'x 2'.\nc 1 needs 'y 1'.\nc 2 needs 'y 2'.\n" },
 };
 
+/* The answer may not hang on the order in which requests or records come. */
+static void test_same_answer(struct small *u)
+{
+	static const struct solve_case cases[] = {
+		{ "one order", "a 1 x : p 1.*\na 1 y : p 2.*\nb 1 0 : p 1.*\nb 0\np 1\np 2",
+		  .request = "install a; install b", .answer = "b-0-0 p-2-0 a-1-y" },
+		{ "the other order", "p 2\np 1\nb 0\nb 1 0 : p 1.*\na 1 y : p 2.*\na 1 x : p 1.*",
+		  .request = "install b; install a", .answer = "b-0-0 p-2-0 a-1-y" },
+	};
+
+	run(u, &cases[0]);
+	run(u, &cases[1]);
+}
+
+/* More builds of a name than exclude each other pair by pair. */
+static void test_many_builds(struct small *u)
+{
+	AUTO_BUF channel = BUF(MIB);
+	struct solve_case c = { "fifty versions, each with its own needs",
+				.request = "install a; install b <20",
+				.answer = "c-19-0 a-19-0 b-19-0" };
+
+	for (int i = 0; i < 50; i++) {
+		buf_addf(&channel, "a %d 0 : c %d.*\n", i, i);
+		buf_addf(&channel, "b %d 0 : c %d.* ~ a %d.*\n", i, i, i);
+		buf_addf(&channel, "c %d\n", i);
+	}
+	c.one = channel.bytes;
+	/* a is decided first, but its best leave b nothing. */
+	run(u, &c);
+}
+
+static void test_link_order(void)
+{
+	static const char *const on_b[] = { "b >=1" }, *const on_c[] = { "chan::c", "b" },
+				 *const on_a[] = { "a" }, *const self[] = { "d" };
+	static const struct {
+		const char *name;
+		struct link_node nodes[4];
+		size_t count;
+		const char *order;
+	} cases[] = {
+		{ "by name when nothing is needed", { { "c" }, { "a" }, { "b" } }, 3, "a b c" },
+		{ "what is needed first", { { "a", on_b, 1 }, { "b" } }, 2, "b a" },
+		{ "a channel before the name", { { "a", on_c, 2 }, { "b" }, { "c" } }, 3, "b c a" },
+		{ "a cycle: the least waiting, then by name",
+		  { { "b", on_a, 1 }, { "a", on_b, 1 }, { "c", on_c, 2 } },
+		  3,
+		  "a b c" },
+		{ "itself, and names that are not there",
+		  { { "d", self, 1 }, { "a", on_b, 1 } },
+		  2,
+		  "a d" },
+		{ "nothing", { { NULL } }, 0, "" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		AUTO_BUF got = BUF(KIB);
+		uint32_t order[4];
+		struct err e;
+
+		test_case = cases[i].name;
+		CHECK(link_order(cases[i].nodes, cases[i].count, order, &e) == 0);
+		for (size_t k = 0; k < cases[i].count; k++)
+			buf_addf(&got, "%s%s", k ? " " : "", cases[i].nodes[order[k]].name);
+		CHECK_TEXT(got.bytes, cases[i].order);
+	}
+}
+
+static void test_nearest(struct small *u)
+{
+	static const struct {
+		const char *want, *near;
+	} cases[] = {
+		{ "nmupy", "numpy numba" },
+		{ "panda", "pandas" },
+		{ "scikitlearn", "scikit-learn" },
+		{ "yaml", "pyyaml" },
+		{ "pillo", "pillow" },
+		{ "opencv", "py-opencv" },
+		{ "x", "" },
+		{ "tensorflowww", "" },
+	};
+
+	small_channel(u, "numpy 1\nnumba 1\npandas 1\nscikit-learn 1\npyyaml 1\npillow 1\n"
+			 "py-opencv 1\nzlib 1");
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		AUTO_BUF got = BUF(KIB);
+		const char *near[3];
+
+		test_case = cases[i].want;
+		size_t count = nearest_names(u->sources, u->source_count, cases[i].want, near, 3);
+		for (size_t k = 0; k < count; k++)
+			buf_addf(&got, "%s%s", k ? " " : "", near[k]);
+		CHECK_TEXT(got.bytes, cases[i].near);
+	}
+	small_reset(u);
+}
+
 static void run_all(struct small *u, const struct solve_case *cases, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
@@ -257,6 +359,10 @@ int main(void)
 	run_all(u, limits, ARRAY_LEN(limits));
 	run_all(u, changes, ARRAY_LEN(changes));
 	run_all(u, failures, ARRAY_LEN(failures));
+	test_same_answer(u);
+	test_many_builds(u);
+	test_link_order();
+	test_nearest(u);
 	small_done(u);
 	free(u);
 	return test_end();
