@@ -122,22 +122,25 @@ static int on_bytes(void *ctx, const void *bytes, size_t len, struct err *e)
 	return object_write(w->pack, bytes, len, e);
 }
 
-/* The object's place: in this pack, or where another package brought it before. */
-static int end_object(struct work *w, struct stored *s, struct err *e)
+/* Where another package brought the object before. */
+static int known_object(void *ctx, const struct digest *digest, struct extent *ret, struct err *e)
 {
+	const struct work *w = ctx;
 	struct index_place place;
-	int r = object_end(w->pack, &s->digest, &s->extent, e);
+	int r = index_object_get(w->in->index, digest, &place, e);
 
-	w->now.object_open = false;
-	if (r < 0 || s->extent.size == 0)
-		return r;
-	r = index_object_get(w->in->index, &s->digest, &place, e);
 	if (r == -ENOENT)
 		return 0;
 	if (r < 0)
 		return r;
-	s->extent = (struct extent){ place.pack, place.offset, place.stored, place.size };
-	return object_drop(w->pack, e);
+	*ret = (struct extent){ place.pack, place.offset, place.stored, place.size };
+	return 1;
+}
+
+static int end_object(struct work *w, struct stored *s, struct err *e)
+{
+	w->now.object_open = false;
+	return object_end(w->pack, &s->digest, &s->extent, e);
 }
 
 static int end_finder(struct work *w, struct stored *s, const struct pkg_row *row, struct err *e)
@@ -284,8 +287,10 @@ int ingest_whole(const struct ingest *in, struct err *e)
 	r = manifest_builder_open(&w.build, in->package, in->sha256, MANIFEST_PRESENT, e);
 	if (r == 0)
 		r = pack_writer_open(&w.pack, in->store, in->package, e);
-	if (r == 0)
-		r = worker_read(in->worker, in->fd, in->size, in->format, PKG_WHOLE, &sink, e);
+	if (r < 0)
+		return r;
+	pack_writer_known(w.pack, known_object, &w);
+	r = worker_read(in->worker, in->fd, in->size, in->format, PKG_WHOLE, &sink, e);
 	if (r == 0)
 		r = pack_publish(w.pack, &made, e);
 	if (r == 0)
