@@ -78,7 +78,9 @@ int pin(const char *mount_dir, const char *env, struct err *e)
 	r = own_namespace(&user, e);
 	if (r < 0)
 		return r;
-	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+	/* In a chroot "/" is no mount; then at least what is mounted below stays here. */
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 &&
+	    mount(NULL, mount_dir, NULL, MS_PRIVATE, NULL) < 0)
 		return err_sys(e, "private mounts");
 	/* Opened in the new namespace: overlayfs takes no layer from another one. */
 	AUTO_FD dir = open(at, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
