@@ -1,30 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "solve/explain.h"
-
-#include "base/limits.h"
+#include "solve/explainer.h"
 
 #include <ctype.h>
 #include <string.h>
-
-#define LINE_BYTES_MAX (4 * KIB)
-/* Versions and specs that a sentence names before it says "and N more". */
-#define NAMED_MAX	4
-#define AVAILABLE_MAX	8
-#define NAMES_ASKED_MAX 16
-
-struct topic {
-	uint32_t name, spec; /* spec NONE: all that was not ruled out by a demand */
-};
-
-struct explainer {
-	const struct universe *u;
-	struct buf *why;
-	struct topic topics[EXPLAIN_LINES_MAX * 2];
-	uint32_t topic_count, next;
-	uint32_t asked[NAMES_ASKED_MAX]; /* names whose versions are worth telling */
-	uint32_t asked_count;
-	uint32_t lines;
-};
 
 /* Candidates of one name that have one reason. */
 struct group {
@@ -53,7 +32,7 @@ static void ask(struct explainer *x, uint32_t name)
 }
 
 /* Adds a line, unless it stands there already. */
-static void say(struct explainer *x, struct buf *line)
+void explainer_say(struct explainer *x, struct buf *line)
 {
 	const char *at = x->why->bytes;
 
@@ -77,8 +56,8 @@ static int by_version(const void *a, const void *b, void *ctx)
 }
 
 /* "1.0", "1.0 and 1.1", "1.0, 1.1 and 1.2", "1.0 to 3.0 (17 versions)" */
-static int add_versions(const struct universe *u, struct buf *b, const uint32_t *cands,
-			uint32_t count, bool *ret_many, struct err *e)
+int explainer_versions(const struct universe *u, struct buf *b, const uint32_t *cands,
+		       uint32_t count, bool *ret_many, struct err *e)
 {
 	AUTO_MEM uint32_t *order = malloc((count + 1) * sizeof(*order));
 	uint32_t n = 0;
@@ -107,7 +86,7 @@ static int add_versions(const struct universe *u, struct buf *b, const uint32_t 
 	return 0;
 }
 
-static void add_demand(const struct universe *u, struct buf *b, uint32_t demand)
+void explainer_demand(const struct universe *u, struct buf *b, uint32_t demand)
 {
 	const struct demand *d = &u->demands[demand];
 
@@ -232,7 +211,7 @@ static void add_tail(struct explainer *x, struct buf *b, uint32_t spec)
 		same = same_reason(first, &u->cands[u->members[m]]);
 	if (same && first->drop == DROP_DEMAND) {
 		buf_adds(b, " and ");
-		add_demand(u, b, first->why);
+		explainer_demand(u, b, first->why);
 		ask(x, s->name);
 	} else if (same && (first->drop == DROP_UNWANTED || first->drop == DROP_LIMITED)) {
 		buf_adds(b, ", but ");
@@ -270,7 +249,7 @@ static void add_reason(struct explainer *x, struct buf *b, const struct group *g
 		break;
 	case DROP_DEMAND:
 		buf_addf(b, " %s not do, since ", many ? "do" : "does");
-		add_demand(u, b, g->why);
+		explainer_demand(u, b, g->why);
 		break;
 	case DROP_HIDDEN:
 		buf_addf(b,
@@ -351,10 +330,10 @@ static int say_group(struct explainer *x, uint32_t name, const struct group *g, 
 	int r;
 
 	buf_addf(&line, "%s ", name_text(x->u, name));
-	r = add_versions(x->u, &line, g->cands, g->count, &many, e);
+	r = explainer_versions(x->u, &line, g->cands, g->count, &many, e);
 	add_reason(x, &line, g, name, many);
 	buf_addc(&line, '.');
-	say(x, &line);
+	explainer_say(x, &line);
 	return r;
 }
 
@@ -386,12 +365,12 @@ static int say_ruled_out(struct explainer *x, uint32_t name, const uint32_t *can
 	if (groups == 1)
 		return say_group(x, name, &last, e);
 	buf_addf(&line, "%s ", name_text(u, name));
-	r = add_versions(u, &line, merged, kept, &many, e);
+	r = explainer_versions(u, &line, merged, kept, &many, e);
 	buf_addf(&line, " %s other versions of %s, and ", many ? "need" : "needs",
 		 name_text(u, u->specs[u->demands[demand].spec].name));
-	add_demand(u, &line, demand);
+	explainer_demand(u, &line, demand);
 	buf_addc(&line, '.');
-	say(x, &line);
+	explainer_say(x, &line);
 	return r;
 }
 
@@ -464,7 +443,7 @@ static void say_demands(struct explainer *x, uint32_t name, struct buf *line)
 			    u->demands[d].soft || (only != NONE && d != only))
 				continue;
 			buf_adds(line, sep);
-			add_demand(u, line, d);
+			explainer_demand(u, line, d);
 			sep = " and ";
 		}
 		buf_addf(line, ", and no %s satisfies %s", name_text(u, name),
@@ -522,7 +501,7 @@ static int say_name(struct explainer *x, uint32_t name, struct err *e)
 		}
 	}
 	buf_addc(&line, '.');
-	say(x, &line);
+	explainer_say(x, &line);
 	return 0;
 }
 
@@ -555,7 +534,7 @@ static int say_available(struct explainer *x, uint32_t name, struct err *e)
 		buf_addf(&line, " and %u older", more);
 	buf_addc(&line, '.');
 	if (named)
-		say(x, &line);
+		explainer_say(x, &line);
 	return 0;
 }
 
@@ -601,102 +580,6 @@ int explain_unknown(const struct universe *u, uint32_t spec, struct buf *why, st
 	}
 	if (line.len && line.bytes[line.len - 1] != '?')
 		buf_addc(&line, '.');
-	say(&x, &line);
+	explainer_say(&x, &line);
 	return buf_end(why, e);
-}
-
-/* One clash of the proof in words, for all candidates of the name that have it. */
-struct clash_line {
-	uint32_t name, spec;
-};
-
-static int clash_order(const void *a, const void *b, void *ctx)
-{
-	const struct universe *u = ctx;
-	const struct clash_line *p = a, *q = b;
-	uint32_t x = u->names[p->name].depth, y = u->names[q->name].depth;
-	int r = (x > y) - (x < y);
-
-	if (!r)
-		r = strcmp(name_text(u, p->name), name_text(u, q->name));
-	return r ? r : strcmp(spec_text(u, p->spec), spec_text(u, q->spec));
-}
-
-static int say_clash(struct explainer *x, const struct encoding *c, const struct sat_core *core,
-		     const struct clash_line *l, struct err *e)
-{
-	const struct universe *u = x->u;
-	AUTO_MEM uint32_t *cands = malloc((core->clash_count + 1) * sizeof(*cands));
-	AUTO_BUF line = BUF(LINE_BYTES_MAX);
-	uint32_t count = 0;
-	int r;
-
-	if (!cands)
-		return err_nomem(e);
-	for (uint32_t i = 0; i < core->clash_count; i++) {
-		uint32_t cand = c->cand_of[core->clashes[i].cand];
-
-		if (u->cands[cand].name == l->name && c->spec_of[core->clashes[i].other] == l->spec)
-			cands[count++] = cand;
-	}
-	buf_addf(&line, "%s ", name_text(u, l->name));
-	bool many = false;
-	r = add_versions(u, &line, cands, count, &many, e);
-	buf_addf(&line, " %s '%s'.", many ? "need" : "needs", spec_text(u, l->spec));
-	say(x, &line);
-	return r;
-}
-
-static void say_jobs(struct explainer *x, const struct encoding *c, const struct sat_core *core)
-{
-	const struct universe *u = x->u;
-	AUTO_BUF line = BUF(LINE_BYTES_MAX);
-	const char *sep = "";
-
-	buf_adds(&line, "These cannot hold together: ");
-	for (uint32_t i = 0; i < core->job_count; i++) {
-		uint32_t demand = c->demand_of[core->jobs[i]];
-
-		if (demand == NONE)
-			continue;
-		buf_addf(&line, "%s'%s'", sep, spec_text(u, u->demands[demand].spec));
-		sep = ", ";
-	}
-	for (uint32_t d = 0; d < u->demand_count; d++) {
-		if (u->demands[d].kind == DEMAND_JOB || u->demands[d].kind == DEMAND_REMOVE)
-			continue;
-		buf_adds(&line, sep);
-		add_demand(u, &line, d);
-		sep = ", ";
-	}
-	buf_addc(&line, '.');
-	say(x, &line);
-}
-
-int explain_core(const struct universe *u, const struct encoding *c, const struct sat_core *core,
-		 struct buf *why, struct err *e)
-{
-	struct explainer x = { .u = u, .why = why };
-	AUTO_MEM struct clash_line *lines = calloc(core->clash_count + 1, sizeof(*lines));
-	uint32_t count = 0;
-	int r = 0;
-
-	if (!lines)
-		return err_nomem(e);
-	say_jobs(&x, c, core);
-	for (uint32_t i = 0; i < core->clash_count; i++) {
-		uint32_t spec = core->clashes[i].need ? c->spec_of[core->clashes[i].other] : NONE;
-		uint32_t name = u->cands[c->cand_of[core->clashes[i].cand]].name;
-		bool again = spec == NONE;
-
-		for (uint32_t k = 0; k < count && !again; k++)
-			again = lines[k].name == name && lines[k].spec == spec;
-		if (!again)
-			lines[count++] = (struct clash_line){ name, spec };
-	}
-	if (count)
-		qsort_r(lines, count, sizeof(*lines), clash_order, (void *)u);
-	for (uint32_t i = 0; i < count && r == 0 && x.lines < EXPLAIN_LINES_MAX; i++)
-		r = say_clash(&x, c, core, &lines[i], e);
-	return r == 0 ? buf_end(why, e) : r;
 }

@@ -182,41 +182,42 @@ static bool find_range(const struct universe *u, const struct uname *n,
 	return true;
 }
 
-/* Fills universe.fits: which versions of the name the spec admits. */
-static int fit_versions(struct universe *u, const struct uspec *s, const struct uname *n,
+/* Fills universe.fits: which ages of the name the spec admits. 0: the spec is no range,
+ * and versions that are equal (1.0, 1.0.0) may differ to it. */
+static int fit_versions(struct universe *u, const struct version_spec *vs, const struct uname *n,
 			struct err *e)
 {
-	const struct version_spec *vs = matchspec_version(s->ms);
 	uint32_t lo, hi;
 	int r;
 
-	r = GROW(u->fits, u->fits_cap, n->version_count, UINT32_MAX, e);
-	if (r < 0 || !vs)
-		return r;
-	if (find_range(u, n, vs, &lo, &hi)) {
-		for (uint32_t i = 0; i < n->version_count; i++)
-			u->fits[i] = i >= lo && i < hi;
+	if (!find_range(u, n, vs, &lo, &hi))
 		return 0;
-	}
-	for (uint32_t i = 0; i < n->version_count; i++) {
-		const struct version *v = u->versions[u->sorted[n->versions + i]];
-
-		u->fits[i] = v && version_spec_matches(vs, v);
-	}
-	return 0;
+	r = GROW(u->fits, u->fits_cap, n->version_count, UINT32_MAX, e);
+	for (uint32_t i = 0; i < n->version_count && r == 0; i++)
+		u->fits[i] = i >= lo && i < hi;
+	return r < 0 ? r : 1;
 }
 
 static int match_name(struct universe *u, uint32_t spec, uint32_t name, struct err *e)
 {
-	uint32_t first = u->names[name].first, count = u->names[name].count;
-	bool any = matchspec_version(u->specs[spec].ms) == NULL;
-	int r = fit_versions(u, &u->specs[spec], &u->names[name], e);
+	const struct version_spec *vs = matchspec_version(u->specs[spec].ms);
+	uint32_t first = u->names[name].first, count = u->names[name].count, last = NONE;
+	int r = vs ? fit_versions(u, vs, &u->names[name], e) : 0;
+	bool range = r > 0, fits = !vs;
 
-	for (uint32_t c = first; c < first + count && r == 0; c++)
-		if ((any || u->fits[u->cands[c].age]) &&
-		    spec_admits(u, &u->specs[spec], &u->cands[c]))
+	for (uint32_t c = first; c < first + count && r >= 0; c++) {
+		const struct cand *cand = &u->cands[c];
+
+		if (range) {
+			fits = u->fits[cand->age];
+		} else if (vs && cand->version != last) {
+			last = cand->version;
+			fits = u->versions[last] && version_spec_matches(vs, u->versions[last]);
+		}
+		if (fits && spec_admits(u, &u->specs[spec], cand))
 			r = add_member(u, spec, c, e);
-	return r;
+	}
+	return r < 0 ? r : 0;
 }
 
 int universe_ready(struct universe *u, uint32_t spec, struct err *e)
