@@ -4,6 +4,7 @@
 #include "base/limits.h"
 #include "base/map.h"
 #include "base/url.h"
+#include "env/env.h"
 #include "gc/rebuild.h"
 #include "ui/say.h"
 
@@ -67,6 +68,16 @@ int default_mount(char ret[PATH_MAX], struct err *e)
 	return below_home("envs", ret, e);
 }
 
+int app_generation(struct app *a, const char *env, struct generation **ret, struct err *e)
+{
+	uint64_t number;
+	int r = env_current(a->store, env, &number, e);
+
+	if (r == -ENOENT)
+		say_exception("EnvironmentLocationNotFound");
+	return r < 0 ? r : generation_open(ret, a->store, number, e);
+}
+
 static void print_trace(void *ctx, const char *line)
 {
 	(void)ctx;
@@ -83,6 +94,8 @@ static int open_store(struct app *a, int needs, struct err *e)
 
 	if (r == 0)
 		r = store_open(&a->store, path, mode, e);
+	if (r == -ENOENT && mode == STORE_READ && access(path, F_OK) < 0)
+		return err_set(e, r, "there is no store '%s' yet: 'envfs create' makes it", path);
 	if (r == 0 && !a->store->read_only && mode != STORE_READ)
 		r = index_open(&a->index, a->store, rebuild_index, e);
 	if (r == 0 && mode == STORE_WRITE)

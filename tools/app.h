@@ -10,6 +10,7 @@
 #include "base/store.h"
 #include "channel/channel.h"
 #include "channel/config.h"
+#include "env/generation.h"
 #include "fetch/fetch.h"
 #include "index/index.h"
 #include "pkg/worker.h"
@@ -47,6 +48,10 @@ struct app {
 /* Call while the program has one thread. */
 int app_open(struct app *a, const struct opts *o, int needs, struct err *e) MUST_CHECK;
 void app_done(struct app *a);
+
+/* The current generation of env. */
+int app_generation(struct app *a, const char *env, struct generation **ret, struct err *e)
+	MUST_CHECK;
 
 /* Remembers the credentials of a channel's or artifact's URL, if it has some. */
 int app_add_credentials(struct app *a, const char *auth_url, struct err *e) MUST_CHECK;

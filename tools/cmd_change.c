@@ -3,26 +3,13 @@
 #include "base/auto.h"
 #include "base/limits.h"
 #include "channels.h"
-#include "env/env.h"
 #include "input.h"
-#include "mounts.h"
 #include "plan.h"
 #include "spec/matchspec.h"
 #include "ui/say.h"
 
 #include <errno.h>
 #include <string.h>
-
-/* Opens what `env` is now; it must exist. */
-static int begin(struct plan *p, struct app *a, struct err *e)
-{
-	int r = plan_begin(p, a, a->opts->name, e);
-
-	if (r == 0 && !p->before)
-		r = err_set(e, -ENOENT, "there is no environment '%s': 'envfs create' makes one",
-			    a->opts->name);
-	return r;
-}
 
 /* -c options come before the channels that the environment has. */
 static void choose_channels(struct plan *p, const struct envfile *f, struct ask *ask)
@@ -53,16 +40,6 @@ static void choose_channels(struct plan *p, const struct envfile *f, struct ask 
 	ask->channel_count = n;
 }
 
-static int carry_out(struct plan *p, const struct ask *ask, struct buf *why, struct err *e)
-{
-	const struct opts *o = p->app->opts;
-	int r = plan_solve(p, ask, why, e);
-
-	if (r == 0 && !o->dry_run)
-		r = plan_commit(p, e);
-	return r < 0 ? r : plan_show(p, o->dry_run, env_prefix(p->app, p->env));
-}
-
 static int install(struct app *a, const struct envfile *f, struct buf *why, struct err *e)
 {
 	AUTO(plan_done) struct plan p = { 0 };
@@ -70,7 +47,7 @@ static int install(struct app *a, const struct envfile *f, struct buf *why, stru
 	size_t n = o->rest_count + (f ? f->spec_count : 0);
 	struct solve_job *jobs = texts_alloc(&a->texts, n, sizeof(*jobs));
 	struct ask ask = { .jobs = jobs, .job_count = n };
-	int r = begin(&p, a, e);
+	int r = plan_begin_change(&p, a, o->name, e);
 
 	if (r < 0)
 		return r;
@@ -83,7 +60,8 @@ static int install(struct app *a, const struct envfile *f, struct buf *why, stru
 								   ? o->rest[i]
 								   : f->specs[i - o->rest_count] };
 	choose_channels(&p, f, &ask);
-	return carry_out(&p, &ask, why, e);
+	r = plan_solve(&p, &ask, why, e);
+	return r < 0 ? r : plan_carry_out(&p, false, e);
 }
 
 static bool is_installed(const struct plan *p, const char *name)
@@ -130,7 +108,7 @@ static int update(struct app *a, const struct envfile *f, struct buf *why, struc
 	const struct opts *o = a->opts;
 	struct solve_job *jobs = texts_alloc(&a->texts, o->rest_count, sizeof(*jobs));
 	struct ask ask = { .jobs = jobs, .job_count = o->rest_count, .update_all = o->all };
-	int r = begin(&p, a, e);
+	int r = plan_begin_change(&p, a, o->name, e);
 
 	(void)f;
 	for (size_t i = 0; r == 0 && i < o->rest_count; i++)
@@ -138,7 +116,8 @@ static int update(struct app *a, const struct envfile *f, struct buf *why, struc
 	if (r < 0)
 		return r;
 	choose_channels(&p, NULL, &ask);
-	return carry_out(&p, &ask, why, e);
+	r = plan_solve(&p, &ask, why, e);
+	return r < 0 ? r : plan_carry_out(&p, false, e);
 }
 
 static int change(const struct opts *o, int (*how)(struct app *a, const struct envfile *f,

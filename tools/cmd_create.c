@@ -4,7 +4,6 @@
 #include "channels.h"
 #include "env/env.h"
 #include "input.h"
-#include "mounts.h"
 #include "plan.h"
 #include "ui/say.h"
 
@@ -71,11 +70,7 @@ static int create(struct app *a, const struct envfile *f, struct buf *why, struc
 			       "generation, 'envfs env remove %s' removes it",
 			       env, env);
 	r = make(&p, f, why, e);
-	if (r == 0 && !o->dry_run)
-		r = plan_commit(&p, e);
-	if (r < 0)
-		return r;
-	return plan_show(&p, o->dry_run, env_prefix(a, env));
+	return r < 0 ? r : plan_carry_out(&p, true, e);
 }
 
 int cmd_create(const struct opts *o)

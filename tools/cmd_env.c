@@ -3,35 +3,15 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "env/env.h"
-#include "env/generation.h"
+#include "envs.h"
 #include "mounts.h"
 #include "ui/say.h"
+#include "ui/table.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <string.h>
 #include <time.h>
-
-/* One environment as list shows it; a damaged one is shown as that. */
-struct shown {
-	uint64_t number;
-	uint32_t packages;
-	int64_t created_ms;
-	struct err why; /* code 0: all is well */
-};
-
-static struct shown look(struct app *a, const char *name)
-{
-	AUTO(generation_freep) struct generation *g = NULL;
-	struct shown s = { 0 };
-
-	if (env_current(a->store, name, &s.number, &s.why) < 0 ||
-	    generation_open(&g, a->store, s.number, &s.why) < 0)
-		return s;
-	s.packages = generation_count(g);
-	s.created_ms = generation_created_ms(g);
-	return s;
-}
+#include <unistd.h>
 
 static int list_json(struct app *a, const struct env_list *l)
 {
@@ -39,62 +19,56 @@ static int list_json(struct app *a, const struct env_list *l)
 	struct jsonw w = JSONW(&out, 2);
 
 	jsonw_object(&w);
-	jsonw_key(&w, "envs");
-	jsonw_array(&w);
-	for (size_t i = 0; i < l->count; i++)
-		jsonw_text(&w, env_prefix(a, l->names[i]));
-	jsonw_array_end(&w);
-	jsonw_key(&w, "envs_details");
-	jsonw_object(&w);
-	for (size_t i = 0; i < l->count; i++) {
-		struct shown s = look(a, l->names[i]);
-
-		jsonw_key(&w, env_prefix(a, l->names[i]));
-		jsonw_object(&w);
-		jsonw_member_text(&w, "name", l->names[i]);
-		jsonw_member_bool(&w, "active", false);
-		jsonw_member_bool(&w, "base", false);
-		jsonw_member_bool(&w, "frozen", true);
-		jsonw_member_bool(&w, "writable", false);
-		jsonw_member_u64(&w, "generation", s.number);
-		jsonw_member_u64(&w, "packages", s.packages);
-		jsonw_member_u64(&w, "created_ms", (uint64_t)s.created_ms);
-		if (s.why.code < 0)
-			jsonw_member_text(&w, "error", s.why.text);
-		jsonw_object_end(&w);
-	}
-	jsonw_object_end(&w);
+	envs_json(&w, a, l);
 	jsonw_object_end(&w);
 	return say_answer(&out);
+}
+
+static const char *local_time(struct texts *t, int64_t ms)
+{
+	time_t when = (time_t)(ms / 1000);
+	char text[32];
+	struct tm tm;
+
+	if (!localtime_r(&when, &tm) || !strftime(text, sizeof(text), "%Y-%m-%d %H:%M", &tm))
+		return "";
+	return texts_keep(t, text);
 }
 
 static int list_text(struct app *a, const struct env_list *l)
 {
 	AUTO_BUF out = BUF(64 * MIB);
+	AUTO(table_done) struct table t = { 0 };
 
 	for (size_t i = 0; i < l->count; i++) {
-		struct shown s = look(a, l->names[i]);
-		time_t when = (time_t)(s.created_ms / 1000);
-		char day[32] = "";
-		struct tm tm;
+		struct env_shown s;
 
-		if (s.why.code < 0) {
-			buf_addf(&out, "%-24s damaged: %s\n", l->names[i], s.why.text);
-			continue;
-		}
-		if (localtime_r(&when, &tm))
-			(void)strftime(day, sizeof(day), "%Y-%m-%d %H:%M", &tm);
-		buf_addf(&out, "%-24s generation %-6" PRIu64 " %5u packages  %s  %s\n", l->names[i],
-			 s.number, s.packages, day, env_prefix(a, l->names[i]));
+		env_look(a, l->names[i], &s);
+		table_add(&t, l->names[i],
+			  s.why.code < 0 ? "damaged"
+					 : texts_printf(&a->texts, "%u packages", s.packages),
+			  s.why.code < 0 ? texts_keep(&a->texts, s.why.text)
+					 : local_time(&a->texts, s.created_ms),
+			  texts_printf(&a->texts, "%s%s", s.active ? "* " : "  ", s.prefix));
 	}
+	table_print(&t, "", &out);
 	return say_answer(&out);
 }
 
+/* No store yet: no environments yet. */
 static int list(struct app *a, struct err *e)
 {
-	struct env_list l;
-	int r = env_list(a->store, &l, e);
+	struct env_list l = { 0 };
+	char path[PATH_MAX];
+	int r = store_path(a->opts, path, e);
 
+	if (r < 0)
+		return r;
+	if (access(path, F_OK) == 0) {
+		r = app_open(a, a->opts, APP_READ, e);
+		if (r == 0)
+			r = env_list(a->store, &l, e);
+	}
 	if (r == 0)
 		r = a->opts->json ? list_json(a, &l) : list_text(a, &l);
 	env_list_done(&l);
@@ -105,8 +79,12 @@ static int remove_env(struct app *a, const char *name, struct err *e)
 {
 	AUTO_BUF out = BUF(MIB);
 	struct jsonw w = JSONW(&out, 2);
-	int r = env_remove(a->store, name, e);
+	int r = app_open(a, a->opts, APP_WRITE, e);
 
+	if (r == 0)
+		r = env_remove(a->store, name, e);
+	if (r == -ENOENT)
+		say_exception("EnvironmentLocationNotFound");
 	if (r < 0)
 		return r;
 	mounts_tell_changed(a, name);
@@ -125,7 +103,7 @@ int cmd_env(const struct opts *o)
 {
 	const char *what = o->rest_count > 0 ? o->rest[0] : "";
 	const char *name = o->rest_count > 1 ? o->rest[1] : o->name;
-	struct app a = { 0 };
+	struct app a = { .opts = o };
 	struct err e = { 0 };
 	bool removes = strcmp(what, "remove") == 0;
 	int r;
@@ -134,9 +112,7 @@ int cmd_env(const struct opts *o)
 		return say_usage("env: 'envfs env list' or 'envfs env remove NAME'");
 	if (removes && !name)
 		return say_usage("env remove: which environment?");
-	r = app_open(&a, o, removes ? APP_WRITE : APP_READ, &e);
-	if (r == 0)
-		r = removes ? remove_env(&a, name, &e) : list(&a, &e);
+	r = removes ? remove_env(&a, name, &e) : list(&a, &e);
 	app_done(&a);
 	return r < 0 ? say_error(&e, NULL) : r;
 }

@@ -4,7 +4,6 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/sys.h"
-#include "env/env.h"
 #include "input.h"
 #include "installed.h"
 #include "plan.h"
@@ -158,11 +157,8 @@ static int fetch_env(struct app *a, struct err *e)
 {
 	AUTO(generation_freep) struct generation *g = NULL;
 	struct gen_package *packages;
-	uint64_t number;
-	int r = env_current(a->store, a->opts->name, &number, e);
+	int r = app_generation(a, a->opts->name, &g, e);
 
-	if (r == 0)
-		r = generation_open(&g, a->store, number, e);
 	if (r < 0)
 		return r;
 	packages = texts_alloc(&a->texts, generation_count(g), sizeof(*packages));

@@ -4,12 +4,18 @@
 #include "base/limits.h"
 #include "channels.h"
 #include "env/env.h"
+#include "envs.h"
 #include "mounts.h"
 #include "solve/virtual.h"
 #include "ui/say.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+/* The conda whose JSON this is: programs that read it ask for a version. */
+#define CONDA_VERSION "26.7.1"
 
 struct info {
 	char store[PATH_MAX], mount[PATH_MAX];
@@ -57,48 +63,87 @@ static void put_texts(struct jsonw *w, const char *key, char *const *list, size_
 	jsonw_array_end(w);
 }
 
+static void put_channels(struct jsonw *w, struct app *a, const struct info *in)
+{
+	jsonw_key(w, "channels");
+	jsonw_array(w);
+	for (size_t i = 0; i < in->channels.count; i++) {
+		jsonw_text(w, texts_printf(&a->texts, "%s/%s", in->channels.list[i].url,
+					   native_subdir()));
+		jsonw_text(w, texts_printf(&a->texts, "%s/noarch", in->channels.list[i].url));
+	}
+	jsonw_array_end(w);
+}
+
+static void put_virtuals(struct jsonw *w, const struct info *in)
+{
+	jsonw_key(w, "virtual_pkgs");
+	jsonw_array(w);
+	for (int i = 0; i < in->virtual_count; i++) {
+		jsonw_array(w);
+		jsonw_text(w, in->virtuals[i].name);
+		jsonw_text(w, in->virtuals[i].version);
+		jsonw_text(w, in->virtuals[i].build);
+		jsonw_array_end(w);
+	}
+	jsonw_array_end(w);
+}
+
+/* There is no base environment: where conda tells its prefix, the mount point stands, in which
+ * no interpreter is found. */
+static void put_prefixes(struct jsonw *w, const struct info *in)
+{
+	const char *active = getenv("CONDA_PREFIX"), *name = getenv("CONDA_DEFAULT_ENV"),
+		   *level = getenv("CONDA_SHLVL");
+
+	active = active && active[0] ? active : NULL;
+	jsonw_member_text(w, "active_prefix", active);
+	jsonw_member_text(w, "active_prefix_name", active ? name : NULL);
+	jsonw_member_u64(w, "conda_shlvl", level ? strtoul(level, NULL, 10) : 0);
+	jsonw_member_text(w, "conda_prefix", in->mount);
+	jsonw_member_text(w, "default_prefix", active ? active : in->mount);
+	jsonw_member_text(w, "root_prefix", in->mount);
+	jsonw_member_bool(w, "root_writable", false);
+}
+
+/* Where conda would look for the user's and the machine's configuration. */
+static void put_places(struct jsonw *w, struct app *a)
+{
+	const char *home = getenv("HOME");
+	const char *rc = getenv("CONDARC");
+
+	if (!rc || !rc[0])
+		rc = home ? texts_printf(&a->texts, "%s/.condarc", home) : NULL;
+	jsonw_member_text(w, "rc_path", rc);
+	jsonw_member_text(w, "user_rc_path", rc);
+	jsonw_member_text(w, "sys_rc_path", "/etc/conda/.condarc");
+	jsonw_member_text(w, "netrc_file", a->config->fetch.netrc_file);
+	put_texts(w, "config_files", a->config->files, a->config->file_count);
+}
+
 static void put_json(struct app *a, const struct info *in, struct buf *out)
 {
 	struct jsonw w = JSONW(out, 2);
+	char *mount = (char *)(uintptr_t)in->mount, *store = (char *)(uintptr_t)in->store;
 
 	jsonw_object(&w);
-	jsonw_key(&w, "channels");
-	jsonw_array(&w);
-	for (size_t i = 0; i < in->channels.count; i++) {
-		jsonw_text(&w, texts_printf(&a->texts, "%s/%s", in->channels.list[i].url,
-					    native_subdir()));
-		jsonw_text(&w, texts_printf(&a->texts, "%s/noarch", in->channels.list[i].url));
-	}
-	jsonw_array_end(&w);
-	put_texts(&w, "config_files", a->config->files, a->config->file_count);
-	jsonw_key(&w, "envs");
-	jsonw_array(&w);
-	for (size_t i = 0; i < in->envs.count; i++)
-		jsonw_text(&w, texts_printf(&a->texts, "%s/%s", in->mount, in->envs.names[i]));
-	jsonw_array_end(&w);
-	jsonw_key(&w, "envs_dirs");
-	jsonw_array(&w);
-	jsonw_text(&w, in->mount);
-	jsonw_array_end(&w);
+	put_channels(&w, a, in);
+	jsonw_member_text(&w, "conda_version", CONDA_VERSION);
+	jsonw_member_text(&w, "conda_env_version", CONDA_VERSION);
 	jsonw_member_text(&w, "envfs_version", ENVFS_VERSION);
+	envs_json(&w, a, &in->envs);
+	put_texts(&w, "envs_dirs", &mount, 1);
+	put_texts(&w, "pkgs_dirs", &store, 1);
+	put_prefixes(&w, in);
+	put_places(&w, a);
 	jsonw_member_bool(&w, "mounted", in->running);
 	jsonw_member_bool(&w, "offline", a->offline);
-	jsonw_key(&w, "pkgs_dirs");
-	jsonw_array(&w);
-	jsonw_text(&w, in->store);
-	jsonw_array_end(&w);
 	jsonw_member_text(&w, "platform", native_subdir());
 	jsonw_member_text(&w, "store", in->store);
-	jsonw_key(&w, "virtual_pkgs");
-	jsonw_array(&w);
-	for (int i = 0; i < in->virtual_count; i++) {
-		jsonw_array(&w);
-		jsonw_text(&w, in->virtuals[i].name);
-		jsonw_text(&w, in->virtuals[i].version);
-		jsonw_text(&w, in->virtuals[i].build);
-		jsonw_array_end(&w);
-	}
-	jsonw_array_end(&w);
+	jsonw_member_text(&w, "user_agent", "envfs/" ENVFS_VERSION);
+	put_virtuals(&w, in);
+	jsonw_member_u64(&w, "UID", geteuid());
+	jsonw_member_u64(&w, "GID", getegid());
 	jsonw_object_end(&w);
 }
 

@@ -2,12 +2,12 @@
 #include "base/auto.h"
 #include "base/json.h"
 #include "base/limits.h"
+#include "conflicts.h"
 #include "dist.h"
-#include "env/env.h"
 #include "mounts.h"
 #include "plan.h"
-#include "tree/view.h"
 #include "ui/say.h"
+#include "ui/table.h"
 
 #include <errno.h>
 #include <string.h>
@@ -44,15 +44,17 @@ static void put_json(struct app *a, const struct generation *g, struct buf *out)
 static void put_text(struct app *a, const struct generation *g, struct buf *out)
 {
 	const struct gen_package *list = sorted(a, g);
+	AUTO(table_done) struct table t = { 0 };
 
-	buf_addf(out, "# packages in environment at %s:\n#\n# %-26s %-18s %-24s Channel\n",
-		 env_prefix(a, a->opts->name), "Name", "Version", "Build");
+	buf_addf(out, "# packages in environment at %s:\n#\n", env_prefix(a, a->opts->name));
+	table_add(&t, "# Name", "Version", "Build", "Channel");
 	for (uint32_t i = 0; i < generation_count(g); i++)
-		buf_addf(out, "%-28s %-18s %-24s %s\n", list[i].name, list[i].version,
-			 list[i].build, channel_shown(list[i].channel_url));
+		table_add(&t, list[i].name, list[i].version, list[i].build,
+			  channel_shown(list[i].channel_url));
+	table_print(&t, "", out);
 }
 
-struct conflicts {
+struct shown {
 	struct buf *out;
 	struct jsonw w;
 	bool json;
@@ -61,68 +63,58 @@ struct conflicts {
 
 static int put_conflict(void *ctx, const struct conflict *c)
 {
-	struct conflicts *to = ctx;
+	struct shown *to = ctx;
 
-	if (to->json) {
-		jsonw_object(&to->w);
-		jsonw_member_text(&to->w, "path", c->path);
-		jsonw_member_text(&to->w, "winner", c->winner);
-		jsonw_member_text(&to->w, "loser", c->loser);
-		jsonw_object_end(&to->w);
-	} else if (c->loser) {
-		buf_addf(to->out, "%s: from %s, hides that of %s\n", c->path, c->winner, c->loser);
-	} else {
-		buf_addf(to->out,
-			 "%s: of %s, cannot be served: the prefix '%s' is longer than its "
-			 "placeholder\n",
-			 c->path, c->winner, to->prefix);
+	if (!to->json) {
+		conflict_print(c, to->prefix, to->out);
+		buf_addc(to->out, '\n');
+		return 0;
 	}
-	return 0;
-}
-
-/* Opens the manifests; all must be listed, at least. */
-static int open_manifests(struct app *a, const struct generation *g, struct manifest **list,
-			  struct err *e)
-{
-	for (uint32_t i = 0; i < generation_count(g); i++) {
-		struct gen_package p;
-		int r;
-
-		generation_package(g, i, &p);
-		r = manifest_open(&list[i], a->store, p.package, e);
-		if (r == -ENOENT)
-			return err_set(
-				e, -ENODATA,
-				"the files of '%s' are not known yet: look below %s once, or "
-				"run 'envfs fetch -n %s'",
-				p.name, env_prefix(a, a->opts->name), a->opts->name);
-		if (r < 0)
-			return r;
-	}
+	jsonw_object(&to->w);
+	jsonw_member_text(&to->w, "path", c->path);
+	jsonw_member_text(&to->w, "winner", c->winner);
+	jsonw_member_text(&to->w, "loser", c->loser);
+	jsonw_object_end(&to->w);
 	return 0;
 }
 
 static int put_conflicts(struct app *a, struct generation *g, struct buf *out, struct err *e)
 {
-	struct manifest **list = texts_alloc(&a->texts, generation_count(g), sizeof(*list));
-	struct conflicts to = { .out = out,
-				.w = JSONW(out, 2),
-				.json = a->opts->json,
-				.prefix = env_prefix(a, a->opts->name) };
-	AUTO(view_freep) struct view *v = NULL;
-	int r = open_manifests(a, g, list, e);
+	struct shown to = { .out = out,
+			    .w = JSONW(out, 2),
+			    .json = a->opts->json,
+			    .prefix = env_prefix(a, a->opts->name) };
+	int r;
 
 	if (to.json)
 		jsonw_array(&to.w);
-	if (r == 0)
-		r = view_open(&v, g, list, to.prefix, e);
-	if (r == 0)
-		r = view_conflicts(v, put_conflict, &to, e);
+	r = conflicts_each(a, g, to.prefix, put_conflict, &to, e);
 	if (to.json)
 		jsonw_array_end(&to.w);
-	for (uint32_t i = 0; i < generation_count(g); i++)
-		list[i] = manifest_free(list[i]);
+	if (r == -ENODATA)
+		return err_set(e, r, "%s: look below %s once, or run 'envfs fetch -n %s'",
+			       texts_keep(&a->texts, e->text), to.prefix, a->opts->name);
 	return r;
+}
+
+static void put_explicit(const struct generation *g, bool json, struct buf *out)
+{
+	struct jsonw w = JSONW(out, 2);
+
+	if (!json) {
+		generation_print_explicit(g, out);
+		return;
+	}
+	jsonw_array(&w);
+	for (uint32_t i = 0; i < generation_count(g); i++) {
+		AUTO_BUF row = BUF(2 * URL_BYTES_MAX);
+		struct gen_package p;
+
+		generation_package(g, i, &p);
+		package_print_explicit(&p, &row);
+		jsonw_text(&w, row.bytes);
+	}
+	jsonw_array_end(&w);
 }
 
 static int list(struct app *a, struct err *e)
@@ -130,17 +122,14 @@ static int list(struct app *a, struct err *e)
 	AUTO(generation_freep) struct generation *g = NULL;
 	AUTO_BUF out = BUF(GENERATION_BYTES_MAX);
 	const struct opts *o = a->opts;
-	uint64_t number;
-	int r = env_current(a->store, o->name, &number, e);
+	int r = app_generation(a, o->name, &g, e);
 
-	if (r == 0)
-		r = generation_open(&g, a->store, number, e);
 	if (r < 0)
 		return r;
 	if (o->conflicts)
 		r = put_conflicts(a, g, &out, e);
 	else if (o->explicit_list)
-		generation_print_explicit(g, &out);
+		put_explicit(g, o->json, &out);
 	else if (o->json)
 		put_json(a, g, &out);
 	else

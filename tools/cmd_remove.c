@@ -6,9 +6,7 @@
  */
 #include "base/auto.h"
 #include "base/limits.h"
-#include "env/env.h"
 #include "installed.h"
-#include "mounts.h"
 #include "plan.h"
 #include "spec/matchspec.h"
 #include "ui/say.h"
@@ -180,10 +178,8 @@ static int remove_packages(struct app *a, struct err *e)
 	AUTO(plan_done) struct plan p = { 0 };
 	const struct opts *o = a->opts;
 	struct removal rm = { .plan = &p };
-	int r = plan_begin(&p, a, o->name, e);
+	int r = plan_begin_change(&p, a, o->name, e);
 
-	if (r == 0 && !p.before)
-		r = err_set(e, -ENOENT, "there is no environment '%s'", o->name);
 	if (r == 0)
 		r = installed_load(a, p.before, &rm.installed, e);
 	if (r < 0)
@@ -204,9 +200,7 @@ static int remove_packages(struct app *a, struct err *e)
 	keep_packages(&rm);
 	p.platform = generation_platform(p.before);
 	p.priority = a->config->channel_priority;
-	if (!o->dry_run)
-		r = plan_commit(&p, e);
-	return r < 0 ? r : plan_show(&p, o->dry_run, env_prefix(a, o->name));
+	return plan_carry_out(&p, false, e);
 }
 
 int cmd_remove(const struct opts *o)

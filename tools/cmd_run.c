@@ -29,7 +29,11 @@ static int check_env(const struct opts *o, struct err *e)
 
 	if (r == 0)
 		r = store_open(&st, path, STORE_READ, e);
-	return r < 0 ? r : env_current(st, o->name, &number, e);
+	if (r == 0)
+		r = env_current(st, o->name, &number, e);
+	if (r == -ENOENT)
+		say_exception("EnvironmentLocationNotFound");
+	return r;
 }
 
 /* A running mount, or one of its own for as long as this process lives. */
@@ -44,27 +48,51 @@ static int find_mount(struct app *a, char mount_dir[PATH_MAX], struct err *e)
 	return mounts_start_for_me(a, mount_dir, e);
 }
 
+/* How the environment is seen from here. */
+enum sight {
+	SIGHT_BARE,   /* on a mount */
+	SIGHT_PINNED, /* kept by the envfs run that this command runs in */
+	SIGHT_OTHER,  /* such a one runs, and keeps another environment */
+};
+
 /* The mount that was found may be dying, or another store's: better no command at all
  * than one that finds the programs of the machine instead. */
-static int check_prefix(const char *prefix, struct err *e)
+static int look(struct app *a, const char *mount_dir, enum sight *ret, struct err *e)
 {
+	const char *prefix = texts_printf(&a->texts, "%s/%s", mount_dir, a->opts->name);
+	const char *all = texts_printf(&a->texts, "%s/" PIN_ALL, mount_dir);
 	struct stat st;
+	bool pinned = stat(all, &st) == 0;
 
-	if (stat(prefix, &st) < 0)
+	*ret = SIGHT_BARE;
+	if (stat(prefix, &st) == 0)
+		*ret = pinned ? SIGHT_PINNED : SIGHT_BARE;
+	else if (pinned && stat(texts_printf(&a->texts, "%s/%s", all, a->opts->name), &st) == 0)
+		*ret = SIGHT_OTHER;
+	else
 		return err_sys(e, "'%s' is not there: 'envfs status' shows what is mounted",
 			       prefix);
 	return 0;
 }
 
-static void pin_generation(const struct opts *o, const char *mount_dir)
+static int pin_generation(const struct opts *o, const char *mount_dir, enum sight sight,
+			  struct err *e)
 {
 	struct err why;
+	int r;
 
-	if (!o->no_pin && pin(mount_dir, o->name, &why) < 0)
-		say_warning(
-			"this host does not allow namespaces (%s): the command runs on the bare "
-			"mount and sees changes of '%s'",
-			why.text, o->name);
+	if (sight == SIGHT_PINNED || (o->no_pin && sight == SIGHT_BARE))
+		return 0;
+	r = pin(mount_dir, o->name, &why);
+	if (r == 0)
+		return 0;
+	if (sight == SIGHT_OTHER)
+		return err_set(e, r, "'%s' cannot be reached from within another 'envfs run': %s",
+			       o->name, why.text);
+	say_warning("this host does not allow namespaces (%s): the command runs on the bare "
+		    "mount and sees changes of '%s'",
+		    why.text, o->name);
+	return 0;
 }
 
 static int exec_command(char **argv)
@@ -108,6 +136,7 @@ static int run(struct app *a, struct err *e)
 	char mount_dir[PATH_MAX];
 	struct scripts scripts = { 0 };
 	const char *prefix;
+	enum sight sight;
 	int r = check_env(o, e);
 
 	if (r == 0)
@@ -115,10 +144,11 @@ static int run(struct app *a, struct err *e)
 	if (r < 0)
 		return r;
 	prefix = texts_printf(&a->texts, "%s/%s", mount_dir, o->name);
-	r = check_prefix(prefix, e);
+	r = look(a, mount_dir, &sight, e);
+	if (r == 0)
+		r = pin_generation(o, mount_dir, sight, e);
 	if (r < 0)
 		return r;
-	pin_generation(o, mount_dir);
 	r = activate(prefix, o->name, &a->texts, &scripts, e);
 	if (r < 0)
 		return r;

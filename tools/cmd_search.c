@@ -9,6 +9,7 @@
 #include "spec/matchspec.h"
 #include "spec/version.h"
 #include "ui/say.h"
+#include "ui/table.h"
 
 #include <errno.h>
 #include <string.h>
@@ -118,8 +119,6 @@ static int put_record(struct jsonw *w, const struct found *f, struct err *e)
 	AUTO(json_doc_freep) struct json_doc *doc = NULL;
 	AUTO_BUF json = BUF(RECORD_BYTES_MAX);
 	AUTO_BUF url = BUF(URL_BYTES_MAX);
-	AUTO_BUF channel = BUF(URL_BYTES_MAX);
-	struct json_iter it;
 	int r = repodata_record_json(f->source->repodata, f->record, &json, e);
 
 	if (r == 0)
@@ -129,18 +128,8 @@ static int put_record(struct jsonw *w, const struct found *f, struct err *e)
 	if (r < 0)
 		return r;
 	jsonw_object(w);
-	it = json_iter(json_root(doc));
-	for (const struct json *v = json_next(&it); v; v = json_next(&it)) {
-		if (strcmp(it.key, "channel") == 0 || strcmp(it.key, "fn") == 0 ||
-		    strcmp(it.key, "url") == 0)
-			continue;
-		jsonw_key(w, it.key);
-		jsonw_value(w, v);
-	}
-	buf_addf(&channel, "%s/%s", f->source->channel->url, repodata_subdir(f->source->repodata));
-	jsonw_member_text(w, "channel", channel.bytes);
-	jsonw_member_text(w, "fn", f->rec.fn);
-	jsonw_member_text(w, "url", url.bytes);
+	record_json(w, json_root(doc), f->source->channel->url,
+		    repodata_subdir(f->source->repodata), f->rec.fn, url.bytes);
 	jsonw_object_end(w);
 	return 0;
 }
@@ -170,13 +159,16 @@ static int put_json(const struct results *found, struct buf *out, struct err *e)
 
 static void put_text(const struct results *found, struct buf *out)
 {
-	buf_addf(out, "# %-26s %-18s %-24s Channel\n", "Name", "Version", "Build");
+	AUTO(table_done) struct table t = { 0 };
+
+	table_add(&t, "# Name", "Version", "Build", "Channel");
 	for (size_t i = 0; i < found->count; i++) {
 		const struct found *f = &found->list[i];
 
-		buf_addf(out, "%-28s %-18s %-24s %s\n", f->rec.name, f->rec.version, f->rec.build,
-			 channel_shown(f->source->channel->url));
+		table_add(&t, f->rec.name, f->rec.version, f->rec.build,
+			  channel_shown(f->source->channel->url));
 	}
+	table_print(&t, "", out);
 }
 
 static int nothing_found(const struct sources *src, const struct matchspec *m, const char *text,

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dist.h"
 
+#include "base/auto.h"
+#include "base/limits.h"
 #include "texts.h"
 
 #include <ctype.h>
@@ -60,5 +62,49 @@ void dist_json(struct jsonw *w, const struct gen_package *p)
 		jsonw_member_u64(w, "size", p->size);
 	jsonw_member_text(w, "url", p->url);
 	jsonw_member_text(w, "version", p->version);
+	jsonw_object_end(w);
+}
+
+void record_json(struct jsonw *w, const struct json *record, const char *channel,
+		 const char *subdir, const char *fn, const char *url)
+{
+	static const char *const ours[] = { "channel", "fn", "url", "subdir" };
+	struct json_iter it = json_iter(record);
+	char text[URL_BYTES_MAX];
+
+	for (const struct json *v = json_next(&it); v; v = json_next(&it)) {
+		bool skip = false;
+
+		for (size_t i = 0; i < ARRAY_LEN(ours); i++)
+			skip = skip || strcmp(it.key, ours[i]) == 0;
+		if (skip)
+			continue;
+		jsonw_key(w, it.key);
+		jsonw_value(w, v);
+	}
+	(void)snprintf(text, sizeof(text), "%s/%s", channel, subdir);
+	jsonw_member_text(w, "channel", text);
+	jsonw_member_text(w, "fn", fn);
+	jsonw_member_text(w, "subdir", subdir);
+	jsonw_member_text(w, "url", url);
+}
+
+void dist_record_json(struct jsonw *w, const struct gen_package *p)
+{
+	AUTO(json_doc_freep) struct json_doc *doc = NULL;
+	char dist[256];
+	struct err e; /* it was checked when the generation was opened or written */
+
+	if (!p->record_json[0] ||
+	    json_parse(&doc, p->record_json, strlen(p->record_json), &e) < 0) {
+		dist_json(w, p);
+		return;
+	}
+	(void)snprintf(dist, sizeof(dist), "%s-%s-%s", p->name, p->version, p->build);
+	jsonw_object(w);
+	record_json(w, json_root(doc), p->channel_url, p->subdir, p->fn, p->url);
+	jsonw_member_text(w, "base_url", p->channel_url);
+	jsonw_member_text(w, "build_string", p->build);
+	jsonw_member_text(w, "dist_name", dist);
 	jsonw_object_end(w);
 }

@@ -12,5 +12,10 @@ uint64_t build_number_of(const struct gen_package *p);
 /* One object: base_url, build_number, build_string, channel, dist_name, name, platform,
  * version, and ours: fn, md5, sha256, size, url. */
 void dist_json(struct jsonw *w, const struct gen_package *p);
+/* The members (no braces) of a repodata record, and where it is: channel, fn, url. */
+void record_json(struct jsonw *w, const struct json *record, const char *channel,
+		 const char *subdir, const char *fn, const char *url);
+/* The whole record, as conda's FETCH has it: with these fields of dist_json() that it lacks. */
+void dist_record_json(struct jsonw *w, const struct gen_package *p);
 
 #endif

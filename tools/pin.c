@@ -66,14 +66,63 @@ static int mount_view(const char *at, const char *empty, int dir_fd, bool user, 
 	return 0;
 }
 
-int pin(const char *mount_dir, const char *env, struct err *e)
+/* Where all environments of the mount are seen: below a pinned one's tmpfs, or in itself. */
+static int open_mount(const char *mount_dir, struct err *e)
+{
+	char all[PATH_MAX];
+	int fd;
+
+	if (snprintf(all, sizeof(all), "%s/" PIN_ALL, mount_dir) >= (int)sizeof(all))
+		return err_set(e, -ENAMETOOLONG, "'%s'", mount_dir);
+	fd = open(all, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT)
+		fd = open(mount_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? err_sys(e, "'%s'", mount_dir) : fd;
+}
+
+/* The rest of the mount stays reachable, so that a command can run others. */
+static int bind_all(const char *mount_dir, int mount_fd, struct err *e)
+{
+	char from[64], all[PATH_MAX];
+
+	(void)snprintf(from, sizeof(from), "/proc/self/fd/%d", mount_fd);
+	(void)snprintf(all, sizeof(all), "%s/" PIN_ALL, mount_dir);
+	if (mkdir(all, 0755) < 0)
+		return err_sys(e, "mkdir '%s'", all);
+	if (mount(from, all, NULL, MS_BIND, NULL) < 0)
+		return err_sys(e, "'%s' at '%s'", mount_dir, all);
+	return 0;
+}
+
+static int build(const char *mount_dir, const char *env, int mount_fd, int env_fd, bool user,
+		 struct err *e)
 {
 	char at[PATH_MAX], empty[PATH_MAX];
+	int r;
+
+	(void)snprintf(at, sizeof(at), "%s/%s", mount_dir, env);
+	(void)snprintf(empty, sizeof(empty), "%s/.empty", mount_dir);
+	if (mkdir(at, 0755) < 0 || mkdir(empty, 0755) < 0)
+		return err_sys(e, "mkdir '%s'", at);
+	r = mount_view(at, empty, env_fd, user, e);
+	if (r == 0)
+		r = bind_all(mount_dir, mount_fd, e);
+	if (r < 0)
+		return r;
+	(void)rmdir(empty); /* only its look: the layer stays */
+	/* What is written beside the environments would be lost with the command. */
+	if (mount(NULL, mount_dir, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV,
+		  NULL) < 0)
+		return err_sys(e, "tmpfs at '%s'", mount_dir);
+	return 0;
+}
+
+int pin(const char *mount_dir, const char *env, struct err *e)
+{
 	bool user;
 	int r;
 
-	if (snprintf(at, sizeof(at), "%s/%s", mount_dir, env) >= (int)sizeof(at) ||
-	    snprintf(empty, sizeof(empty), "%s/.empty", mount_dir) >= (int)sizeof(empty))
+	if (strlen(mount_dir) + strlen(env) + sizeof("/.empty") + sizeof(PIN_ALL) > PATH_MAX)
 		return err_set(e, -ENAMETOOLONG, "'%s/%s'", mount_dir, env);
 	r = own_namespace(&user, e);
 	if (r < 0)
@@ -83,21 +132,16 @@ int pin(const char *mount_dir, const char *env, struct err *e)
 	    mount(NULL, mount_dir, NULL, MS_PRIVATE, NULL) < 0)
 		return err_sys(e, "private mounts");
 	/* Opened in the new namespace: overlayfs takes no layer from another one. */
-	AUTO_FD dir = open(at, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	AUTO_FD all = open_mount(mount_dir, e);
+	if (all < 0)
+		return all;
+	AUTO_FD dir = openat(all, env, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
-		return err_sys(e, "'%s'", at);
+		return err_sys(e, "'%s/%s'", mount_dir, env);
 	if (mount("envfs", mount_dir, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=1m") < 0)
 		return err_sys(e, "tmpfs at '%s'", mount_dir);
-	if (mkdir(at, 0755) < 0 || mkdir(empty, 0755) < 0)
-		r = err_sys(e, "mkdir '%s'", at);
-	if (r == 0)
-		r = mount_view(at, empty, dir, user, e);
-	if (r < 0) {
-		/* Back to the bare mount, below this tmpfs. */
-		if (umount2(mount_dir, MNT_DETACH) < 0)
-			return err_sys(e, "unmount of '%s'", mount_dir);
-		return r;
-	}
-	(void)rmdir(empty); /* only its look: the layer stays */
-	return 0;
+	r = build(mount_dir, env, all, dir, user, e);
+	if (r < 0 && umount2(mount_dir, MNT_DETACH) < 0) /* back to the bare mount below it */
+		return err_sys(e, "unmount of '%s'", mount_dir);
+	return r;
 }

@@ -6,6 +6,9 @@
  * generation's directory as its lower layer. As root, or in a user
  * namespace that maps the caller to itself. Call with one thread.
  *
+ * All of the mount stays reachable below mount_dir/PIN_ALL, where a command that
+ * is run in turn finds other environments.
+ *
  * -EPERM, -ENOSYS, -ENOSPC, -EINVAL: this host does not allow it; nothing has
  * changed then but that the process may be in fresh namespaces.
  */
@@ -13,6 +16,8 @@
 #define ENVFS_PIN_H
 
 #include "base/err.h"
+
+#define PIN_ALL ".envfs"
 
 int pin(const char *mount_dir, const char *env, struct err *e) MUST_CHECK;
 

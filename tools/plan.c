@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/url.h"
+#include "conflicts.h"
 #include "env/env.h"
 #include "mounts.h"
 #include "spec/matchspec.h"
@@ -57,6 +58,8 @@ static int load_request(struct plan *p, struct err *e)
 			p->variables[p->variable_count++] =
 				(struct variable){ texts_keep(t, it.key),
 						   texts_keep(t, json_text(v)) };
+	p->was = (struct request){ p->specs, p->channels, p->spec_count, p->channel_count,
+				   p->explicit_list };
 	return 0;
 }
 
@@ -75,6 +78,16 @@ int plan_begin(struct plan *p, struct app *app, const char *env, struct err *e)
 	if (r == 0)
 		r = load_request(p, e);
 	return r;
+}
+
+int plan_begin_change(struct plan *p, struct app *app, const char *env, struct err *e)
+{
+	int r = plan_begin(p, app, env, e);
+
+	if (r < 0 || p->before)
+		return r;
+	say_exception("EnvironmentLocationNotFound");
+	return err_set(e, -ENOENT, "there is no environment '%s': 'envfs create' makes one", env);
 }
 
 int plan_virtuals(struct plan *p, struct err *e)
@@ -167,7 +180,7 @@ int plan_complete(struct plan *p, struct err *e)
 	return 0;
 }
 
-int plan_commit(struct plan *p, struct err *e)
+static int commit(struct plan *p, struct err *e)
 {
 	AUTO_BUF request = BUF(GENERATION_BYTES_MAX);
 	struct generation_spec spec = {
@@ -193,12 +206,47 @@ int plan_commit(struct plan *p, struct err *e)
 	return r;
 }
 
-static void print_row(const char *url, const struct digest *sha256, struct buf *ret)
+static bool has_text(const char *const *list, size_t count, const char *text)
 {
-	struct explicit_row row = { .url = (char *)(uintptr_t)url, .sha256 = *sha256 };
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(list[i], text) == 0)
+			return true;
+	return false;
+}
+
+/* Requests are a set, channels are in order. */
+static bool request_changes(const struct plan *p)
+{
+	const struct request *was = &p->was;
+
+	if (was->explicit_list != p->explicit_list || was->spec_count != p->spec_count ||
+	    was->channel_count != p->channel_count)
+		return true;
+	for (size_t i = 0; i < p->spec_count; i++)
+		if (!has_text(was->specs, was->spec_count, p->specs[i]))
+			return true;
+	for (size_t i = 0; i < p->channel_count; i++)
+		if (strcmp(was->channels[i], p->channels[i]) != 0)
+			return true;
+	return false;
+}
+
+int plan_carry_out(struct plan *p, bool always, struct err *e)
+{
+	const char *prefix = env_prefix(p->app, p->env);
+	bool needed = always || plan_changes(p) || request_changes(p);
+	int r = needed && !p->app->opts->dry_run ? commit(p, e) : 0;
+
+	if (r == 0 && p->number)
+		conflicts_say(p->app, p->env, p->number, prefix);
+	return r < 0 ? r : plan_show(p, prefix);
+}
+
+void package_print_explicit(const struct gen_package *p, struct buf *ret)
+{
+	struct explicit_row row = { .url = (char *)(uintptr_t)p->url, .sha256 = p->sha256 };
 
 	explicit_print(&row, ret);
-	buf_addc(ret, '\n');
 }
 
 static void print_head(const char *platform, struct buf *ret)
@@ -213,8 +261,10 @@ static void print_head(const char *platform, struct buf *ret)
 void plan_print_explicit(const struct plan *p, struct buf *ret)
 {
 	print_head(p->platform, ret);
-	for (uint32_t i = 0; i < p->count; i++)
-		print_row(p->packages[i].url, &p->packages[i].sha256, ret);
+	for (uint32_t i = 0; i < p->count; i++) {
+		package_print_explicit(&p->packages[i], ret);
+		buf_addc(ret, '\n');
+	}
 }
 
 void generation_print_explicit(const struct generation *g, struct buf *ret)
@@ -224,6 +274,7 @@ void generation_print_explicit(const struct generation *g, struct buf *ret)
 		struct gen_package p;
 
 		generation_package(g, i, &p);
-		print_row(p.url, &p.sha256, ret);
+		package_print_explicit(&p, ret);
+		buf_addc(ret, '\n');
 	}
 }

@@ -32,6 +32,11 @@ struct plan {
 	size_t spec_count;
 	const char **channels; /* URLs */
 	size_t channel_count;
+	struct request { /* what `before` was asked for */
+		const char **specs, **channels;
+		size_t spec_count, channel_count;
+		bool explicit_list;
+	} was;
 	const char **pins;
 	size_t pin_count;
 	struct variable *variables;
@@ -50,6 +55,8 @@ void plan_done(struct plan *p);
 
 /* Loads the current generation of env; *ret->before NULL when there is none. */
 int plan_begin(struct plan *p, struct app *app, const char *env, struct err *e) MUST_CHECK;
+/* The same for an environment that must be there. */
+int plan_begin_change(struct plan *p, struct app *app, const char *env, struct err *e) MUST_CHECK;
 
 /* This machine's (or the platform's) virtual packages. */
 int plan_virtuals(struct plan *p, struct err *e) MUST_CHECK;
@@ -71,17 +78,22 @@ int plan_solve(struct plan *p, const struct ask *ask, struct buf *why, struct er
 int plan_explicit(struct plan *p, const struct envfile *f, struct err *e) MUST_CHECK;
 
 /* What changes, for a person or as conda's JSON, on standard output. */
-int plan_show(const struct plan *p, bool dry_run, const char *prefix);
+int plan_show(const struct plan *p, const char *prefix);
 bool plan_changes(const struct plan *p);
 
 /* Gives what has no SHA-256 one, fetching the artifact if need be. */
 int plan_complete(struct plan *p, struct err *e) MUST_CHECK;
 
-/* Writes the generation, switches, tells the mounts. */
-int plan_commit(struct plan *p, struct err *e) MUST_CHECK;
+/*
+ * Writes the generation, switches, tells the mounts (not with --dry-run), and
+ * shows what that changed: an exit code. `always`: also when neither packages nor
+ * requests change.
+ */
+int plan_carry_out(struct plan *p, bool always, struct err *e) MUST_CHECK;
 
 /* The plan as an @EXPLICIT list. */
 void plan_print_explicit(const struct plan *p, struct buf *ret);
+void package_print_explicit(const struct gen_package *p, struct buf *ret);
 void generation_print_explicit(const struct generation *g, struct buf *ret);
 
 #endif

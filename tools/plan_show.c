@@ -4,11 +4,13 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "dist.h"
+#include "mounts.h"
 #include "supply/supply.h"
 #include "ui/say.h"
+#include "ui/table.h"
 
 #include <inttypes.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* The package of this name before, if there was one. */
@@ -72,43 +74,86 @@ bool plan_changes(const struct plan *p)
 	return c.added || c.changed || c.removed;
 }
 
-static void show_rows(const struct plan *p)
+static int by_name(const void *a, const void *b)
 {
+	const char *const *x = a, *const *y = b;
+
+	return strcmp(x[0] + 2, y[0] + 2);
+}
+
+static void add_row(const struct plan *p, struct table *t, char sign, const struct gen_package *old,
+		    const struct gen_package *g)
+{
+	struct texts *k = &p->app->texts;
+	bool same_version = strcmp(old->version, g->version) == 0;
+
+	table_add(t, texts_printf(k, "%c %s", sign, g->name),
+		  same_version ? g->version : texts_printf(k, "%s -> %s", old->version, g->version),
+		  strcmp(old->build, g->build) == 0
+			  ? g->build
+			  : texts_printf(k, "%s -> %s", old->build, g->build),
+		  channel_shown(g->channel_url));
+}
+
+static void show_rows(const struct plan *p, struct buf *out)
+{
+	AUTO(table_done) struct table t = { 0 };
 	struct gen_package old;
 
 	for (uint32_t i = 0; p->before && i < generation_count(p->before); i++) {
 		generation_package(p->before, i, &old);
 		if (!after_of(p, old.name))
-			printf("  - %-28s %-16s %-24s %s\n", old.name, old.version, old.build,
-			       channel_shown(old.channel_url));
+			add_row(p, &t, '-', &old, &old);
 	}
 	for (uint32_t i = 0; i < p->count; i++) {
 		const struct gen_package *g = &p->packages[i];
 		bool had = before_of(p, g->name, &old);
 
 		if (!had)
-			printf("  + %-28s %-16s %-24s %s\n", g->name, g->version, g->build,
-			       channel_shown(g->channel_url));
+			add_row(p, &t, '+', g, g);
 		else if (!same_artifact(&old, g))
-			printf("  ~ %-28s %s %s -> %s %s  %s\n", g->name, old.version, old.build,
-			       g->version, g->build, channel_shown(g->channel_url));
+			add_row(p, &t, '~', &old, g);
 	}
+	if (t.count > 0)
+		qsort(t.rows, t.count, sizeof(*t.rows), by_name);
+	table_print(&t, "  ", out);
 }
 
-static int show_text(const struct plan *p, bool dry_run, const char *prefix)
+/* What a new user does next, when nothing is mounted. */
+static void show_hint(const struct plan *p, struct buf *out)
 {
+	char dir[PATH_MAX];
+	struct err ignored; /* no hint then */
+	bool running;
+
+	if (!p->before && p->number && mount_point(p->app, dir, &running, &ignored) == 0 &&
+	    !running)
+		buf_addf(out,
+			 "not mounted: 'envfs mount' does that; 'envfs run -n %s -- COMMAND' needs "
+			 "no mount\n",
+			 p->env);
+}
+
+static int show_text(const struct plan *p, const char *prefix)
+{
+	AUTO_BUF out = BUF(GENERATION_BYTES_MAX);
 	struct counts c = count_changes(p);
+	bool changes = c.added || c.changed || c.removed;
 
 	if (p->app->opts->quiet)
 		return EXIT_DONE;
-	show_rows(p);
-	printf("%s%s: %u packages", dry_run ? "dry run: " : "", prefix, p->count);
-	if (p->before)
-		printf(" (%u new, %u changed, %u removed)", c.added, c.changed, c.removed);
+	show_rows(p, &out);
+	buf_addf(&out, "%s%s: %u package%s", p->app->opts->dry_run ? "dry run: " : "", prefix,
+		 p->count, p->count == 1 ? "" : "s");
+	if (p->before && changes)
+		buf_addf(&out, " (%u new, %u changed, %u removed)", c.added, c.changed, c.removed);
+	if (p->before && !changes)
+		buf_adds(&out, ", all that was asked for is there already");
 	if (c.bytes > 0)
-		printf("; artifacts of %s, fetched when touched", SIZE_TEXT(c.bytes));
-	printf("\n");
-	return fflush(stdout) == 0 ? EXIT_DONE : EXIT_FAILED;
+		buf_addf(&out, "; artifacts of %s, fetched when touched", SIZE_TEXT(c.bytes));
+	buf_addc(&out, '\n');
+	show_hint(p, &out);
+	return say_answer(&out);
 }
 
 static void put_links(const struct plan *p, struct jsonw *w, bool fetch)
@@ -125,7 +170,10 @@ static void put_links(const struct plan *p, struct jsonw *w, bool fetch)
 		if (fetch && g->package && p->app->supply &&
 		    supply_state(p->app->supply, g->package) == SUPPLY_PRESENT)
 			continue;
-		dist_json(w, g);
+		if (fetch)
+			dist_record_json(w, g);
+		else
+			dist_json(w, g);
 	}
 	jsonw_array_end(w);
 }
@@ -145,7 +193,7 @@ static void put_unlinks(const struct plan *p, struct jsonw *w)
 	jsonw_array_end(w);
 }
 
-static int show_json(const struct plan *p, bool dry_run, const char *prefix)
+static int show_json(const struct plan *p, const char *prefix)
 {
 	AUTO_BUF out = BUF(GENERATION_BYTES_MAX);
 	struct jsonw w = JSONW(&out, 2);
@@ -165,15 +213,16 @@ static int show_json(const struct plan *p, bool dry_run, const char *prefix)
 	} else {
 		jsonw_member_text(&w, "message", "All requested packages already installed.");
 	}
-	jsonw_member_bool(&w, "dry_run", dry_run);
+	if (p->app->opts->dry_run)
+		jsonw_member_bool(&w, "dry_run", true);
 	jsonw_member_text(&w, "prefix", prefix);
 	jsonw_member_bool(&w, "success", true);
-	jsonw_member_u64(&w, "generation", p->number);
+	jsonw_member_u64(&w, "generation", p->number ? p->number : p->current);
 	jsonw_object_end(&w);
 	return say_answer(&out);
 }
 
-int plan_show(const struct plan *p, bool dry_run, const char *prefix)
+int plan_show(const struct plan *p, const char *prefix)
 {
-	return p->app->opts->json ? show_json(p, dry_run, prefix) : show_text(p, dry_run, prefix);
+	return p->app->opts->json ? show_json(p, prefix) : show_text(p, prefix);
 }

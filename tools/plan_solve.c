@@ -48,8 +48,8 @@ static bool named(const struct jobs *j, const char *name)
 	return false;
 }
 
-/* New jobs, then the earlier requests that none of them replaces. What holds after is
- * p->specs. */
+/* New jobs, then the earlier requests that none of them replaces; under --all too these are
+ * only kept: Python is not asked for by them. What holds after is p->specs. */
 static int make_jobs(struct plan *p, const struct ask *ask, struct jobs *ret, struct err *e)
 {
 	struct texts *t = &p->app->texts;
@@ -58,7 +58,6 @@ static int make_jobs(struct plan *p, const struct ask *ask, struct jobs *ret, st
 		p->explicit_list && p->before && !ask->fresh ? generation_count(p->before) : 0;
 	size_t max = ask->job_count + earlier + held;
 	const char **specs = texts_alloc(t, max, sizeof(*specs));
-	enum solve_job_kind kind = ask->update_all ? JOB_UPDATE : JOB_KEEP;
 	size_t n = 0;
 	int r = 0;
 
@@ -74,7 +73,7 @@ static int make_jobs(struct plan *p, const struct ask *ask, struct jobs *ret, st
 		r = spec_name(t, p->specs[i], &name, e);
 		if (r < 0 || named(ret, name))
 			continue;
-		r = add_job(t, ret, kind, p->specs[i], e);
+		r = add_job(t, ret, JOB_KEEP, p->specs[i], e);
 		specs[n++] = p->specs[i];
 	}
 	/* An explicit environment has no requests but what it holds. */
@@ -84,7 +83,7 @@ static int make_jobs(struct plan *p, const struct ask *ask, struct jobs *ret, st
 		generation_package(p->before, i, &g);
 		if (named(ret, g.name))
 			continue;
-		r = add_job(t, ret, kind, g.name, e);
+		r = add_job(t, ret, JOB_KEEP, g.name, e);
 		specs[n++] = g.name;
 	}
 	p->specs = specs;
@@ -149,25 +148,6 @@ static int take_solution(struct plan *p, const struct solution *s, const struct 
 			return r;
 		p->packages[i].requested = request_of(p, jobs, p->packages[i].name);
 	}
-	return 0;
-}
-
-static int choose_priority(struct plan *p, struct err *e)
-{
-	const char *text = p->app->opts->priority;
-
-	p->priority = p->app->config->channel_priority;
-	if (!text)
-		return 0;
-	if (strcmp(text, "strict") == 0)
-		p->priority = PRIORITY_STRICT;
-	else if (strcmp(text, "flexible") == 0)
-		p->priority = PRIORITY_FLEXIBLE;
-	else if (strcmp(text, "disabled") == 0)
-		p->priority = PRIORITY_DISABLED;
-	else
-		return err_set(e, -EINVAL, "--channel-priority '%s': strict, flexible or disabled",
-			       text);
 	return 0;
 }
 
@@ -238,10 +218,10 @@ int plan_solve(struct plan *p, const struct ask *ask, struct buf *why, struct er
 	size_t channel_count = ask->channel_count;
 	int r = choose_platform(p, ask, e);
 
-	if (r == 0)
-		r = choose_priority(p, e);
 	if (r < 0)
 		return r;
+	p->priority = p->app->opts->priority >= 0 ? (enum channel_priority)p->app->opts->priority
+						  : p->app->config->channel_priority;
 	if (channel_count == 0 && p->before && !ask->fresh) {
 		channels = p->channels;
 		channel_count = p->channel_count;

@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/limits.h"
 #include "base/url.h"
+#include "channel/config.h"
 #include "ui/say.h"
 
 #include <assert.h>
@@ -277,15 +278,26 @@ static void set_flag(struct opts *o, char id)
 	o->verbose += id == 'v';
 }
 
+static bool priority_of(const char *text, int *ret)
+{
+	static const char *const modes[] = { [PRIORITY_FLEXIBLE] = "flexible",
+					     [PRIORITY_STRICT] = "strict",
+					     [PRIORITY_DISABLED] = "disabled" };
+
+	for (size_t i = 0; i < ARRAY_LEN(modes); i++)
+		if (strcmp(text, modes[i]) == 0)
+			*ret = (int)i;
+	return *ret >= 0 && strcmp(text, modes[*ret]) == 0;
+}
+
 static int set_value(struct opts *o, char id, const char *value)
 {
 	const struct {
 		char id;
 		const char **value;
 	} values[] = {
-		{ 'n', &o->name },     { 'f', &o->file },     { 'o', &o->out },
-		{ 'p', &o->platform }, { 'P', &o->priority }, { 's', &o->store },
-		{ 'm', &o->mount },
+		{ 'n', &o->name },     { 'f', &o->file },  { 'o', &o->out },
+		{ 'p', &o->platform }, { 's', &o->store }, { 'm', &o->mount },
 	};
 	char *end;
 
@@ -295,6 +307,8 @@ static int set_value(struct opts *o, char id, const char *value)
 		o->channels[o->channel_count++] = value;
 		return 0;
 	}
+	if (id == 'P' && !priority_of(value, &o->priority))
+		return say_usage("--channel-priority '%s': strict, flexible or disabled", value);
 	if (id == 'S') {
 		o->stall_seconds = strtod(value, &end);
 		if (*end || !(o->stall_seconds >= 0.1 && o->stall_seconds <= 86400))
@@ -370,7 +384,7 @@ int verb_main(int argc, char **argv)
 {
 	AUTO_MEM const char **channels = calloc(CHANNELS_MAX, sizeof(*channels));
 	AUTO_BUF line = BUF(256 * KIB);
-	struct opts o = { .channels = channels };
+	struct opts o = { .channels = channels, .priority = -1 };
 	const struct verb *v;
 	int r;
 

@@ -29,7 +29,8 @@ struct opts {
 	bool json, quiet, yes, help;
 	int verbose;
 
-	const char *name, *file, *out, *platform, *priority;
+	const char *name, *file, *out, *platform;
+	int priority; /* enum channel_priority; -1: not given */
 	const char **channels;
 	size_t channel_count;
 	bool override_channels, offline, dry_run, force, all, explicit_list, conflicts;

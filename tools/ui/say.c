@@ -13,6 +13,7 @@
 static struct {
 	bool json, quiet;
 	int verbose;
+	const char *exception; /* what say_exception() told */
 } how;
 
 void say_setup(const struct opts *o)
@@ -56,10 +57,9 @@ void say_detail(const char *fmt, ...)
 		SAY("  ");
 }
 
-int say_usage(const char *fmt, ...)
+void say_exception(const char *name)
 {
-	SAY("envfs: ");
-	return EXIT_USAGE;
+	how.exception = name;
 }
 
 int exit_code_of(int code)
@@ -86,6 +86,8 @@ int exit_code_of(int code)
 /* conda's names for failures, which scripts look at. */
 static const char *exception_name(int code)
 {
+	if (how.exception)
+		return how.exception;
 	switch (code) {
 	case -EDOM:
 		return "UnsatisfiableError";
@@ -94,33 +96,71 @@ static const char *exception_name(int code)
 	case -EBADMSG:
 		return "ChecksumMismatchError";
 	case -ENONET:
+		return "OfflineError";
 	case -EHOSTUNREACH:
 	case -ETIMEDOUT:
 		return "CondaHTTPError";
+	case -EINVAL:
+	case -EEXIST:
+		return "CondaValueError";
 	default:
 		return "CondaError";
 	}
 }
 
-int say_error(const struct err *e, const char *more)
+/* As conda's own dump of an exception, with `success` and our exit code. */
+static void put_failure(const char *message, const char *name, int exit_code)
 {
 	AUTO_BUF out = BUF(MIB);
+	AUTO_BUF text = BUF(MIB);
 	struct jsonw w = JSONW(&out, 2);
-	struct buf message = BUF(MIB);
 
-	if (!how.json) {
-		fprintf(stderr, "envfs: %s\n%s", e->text, more ? more : "");
-		return exit_code_of(e->code);
-	}
-	buf_addf(&message, "%s%s%s", e->text, more && more[0] ? "\n" : "", more ? more : "");
 	jsonw_object(&w);
 	jsonw_member_bool(&w, "success", false);
-	jsonw_member_text(&w, "error", message.bytes);
-	jsonw_member_text(&w, "message", message.bytes);
-	jsonw_member_text(&w, "exception_name", exception_name(e->code));
+	buf_addf(&text, "%s: %s", name, message);
+	jsonw_member_text(&w, "error", text.bytes);
+	jsonw_member_text(&w, "message", message);
+	jsonw_member_text(&w, "exception_name", name);
+	buf_clear(&text);
+	buf_addf(&text, "<class 'conda.exceptions.%s'>", name);
+	jsonw_member_text(&w, "exception_type", text.bytes);
+	jsonw_member_u64(&w, "exit_code", (uint64_t)exit_code);
 	jsonw_object_end(&w);
-	buf_done(&message);
 	(void)say_answer(&out);
+}
+
+int say_usage(const char *fmt, ...)
+{
+	char text[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (how.json)
+		put_failure(text, "ArgumentError", EXIT_USAGE);
+	else
+		fprintf(stderr, "envfs: %s\n", text);
+	return EXIT_USAGE;
+}
+
+int say_error(const struct err *e, const char *more)
+{
+	AUTO_BUF message = BUF(MIB);
+	size_t len = strlen(e->text);
+
+	/* The solver's sentences begin with the error's own. */
+	if (more && strncmp(more, e->text, len) == 0)
+		more += len + (more[len] == '\n');
+	buf_adds(&message, e->text);
+	if (more && more[0])
+		buf_addf(&message, "\n%s", more);
+	while (message.len > 0 && message.bytes[message.len - 1] == '\n')
+		message.bytes[--message.len] = '\0';
+	if (how.json)
+		put_failure(message.bytes, exception_name(e->code), exit_code_of(e->code));
+	else
+		fprintf(stderr, "envfs: %s\n", message.bytes);
 	return exit_code_of(e->code);
 }
 

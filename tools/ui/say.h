@@ -24,6 +24,8 @@ void say_detail(const char *fmt, ...) PRINTF(1, 2);
 
 /* "envfs: …" and EXIT_USAGE. */
 int say_usage(const char *fmt, ...) PRINTF(1, 2);
+/* conda's name of the failure that is on its way to say_error(); else it follows from the code. */
+void say_exception(const char *name);
 /* Why the command failed, and the exit code that fits the error. `more`: further lines, or NULL. */
 int say_error(const struct err *e, const char *more);
 int exit_code_of(int code);
