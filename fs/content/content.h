@@ -53,8 +53,9 @@ struct content_options {
 	/* Something is settled: content_settled() tells how. On any thread, no lock held. */
 	void (*woken)(void *ctx, enum content_wait_kind kind, uint64_t number);
 	/* A verified package has other names than the list that was served: what the kernel
-	 * holds below this environment is to be forgotten. On any thread, no lock held. */
-	void (*stale)(void *ctx, const char *environment);
+	 * holds below this environment is to be forgotten, and of each directory of `old`. On
+	 * any thread, no lock held. */
+	void (*stale)(void *ctx, const char *environment, struct view *old);
 	void *ctx;
 };
 

@@ -38,6 +38,7 @@ struct loaded {
 	struct package **packages;	       /* owned array, `count` */
 	struct slot_of *by_package, *by_place; /* owned, `count` */
 	struct view *view;		       /* owned; LOADED_READY only */
+	struct view *outdated; /* owned; made from a list that did not hold, still to be told of */
 	enum loaded_state state;
 	uint64_t attempt, failed_attempt; /* as in struct package */
 	int failed_code;
@@ -65,7 +66,7 @@ struct content {
 	struct packs *packs;
 	char *mount_point; /* owned */
 	void (*woken)(void *ctx, enum content_wait_kind kind, uint64_t number);
-	void (*stale)(void *ctx, const char *environment);
+	void (*stale)(void *ctx, const char *environment, struct view *old);
 	void *ctx;
 
 	pthread_mutex_t lock; /* protects all that follows */

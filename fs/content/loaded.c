@@ -123,6 +123,7 @@ struct loaded *loaded_free(struct content *c, struct loaded *l)
 	if (!l)
 		return NULL;
 	view_free(l->view);
+	view_free(l->outdated);
 	for (uint32_t i = 0; i < l->count; i++)
 		if (l->packages[i])
 			package_drop(c, l->packages[i]);

@@ -35,28 +35,46 @@ bool same_names(const struct manifest *a, const struct manifest *b)
 	return true;
 }
 
-/* Views that were made from a list which does not hold are made anew when next asked for. */
-static void forget_views(struct content *c, uint64_t package)
+/* Views that were made from a list which does not hold: their generations are made anew when
+ * next asked for. Under the lock. */
+static void outdate_views(struct content *c, uint64_t package)
 {
-	(void)pthread_mutex_lock(&c->lock);
 	for (size_t i = 0; i < c->loaded_count; i++) {
 		struct loaded *l = c->loaded[i];
-		struct generation *g;
 
 		if (l->state != LOADED_READY || loaded_slot(l, package) == UINT32_MAX)
 			continue;
-		l->view = view_free(l->view);
+		view_free(l->outdated);
+		l->outdated = TAKE_PTR(l->view);
 		l->state = LOADED_IDLE;
-		g = generation_ref(l->generation);
+	}
+}
+
+/* Under the lock; NULL: none is left. */
+static struct view *take_outdated(struct content *c)
+{
+	for (size_t i = 0; i < c->loaded_count; i++)
+		if (c->loaded[i]->outdated)
+			return TAKE_PTR(c->loaded[i]->outdated);
+	return NULL;
+}
+
+static void tell_outdated(struct content *c, uint64_t package)
+{
+	struct view *v;
+
+	(void)pthread_mutex_lock(&c->lock);
+	while ((v = take_outdated(c))) {
+		const char *name = generation_env(view_generation(v));
+
 		(void)pthread_mutex_unlock(&c->lock);
 		log_line(LOG_WARNING,
 			 "environment '%s': package %" PRIu64 " has other files than its server's "
 			 "list said; the package counts",
-			 generation_env(g), package);
-		c->stale(c->ctx, generation_env(g));
-		generation_free(g);
+			 name, package);
+		c->stale(c->ctx, name, v);
+		view_free(v);
 		(void)pthread_mutex_lock(&c->lock);
-		i = SIZE_MAX; /* from the start: the list may have changed */
 	}
 	(void)pthread_mutex_unlock(&c->lock);
 }
@@ -90,7 +108,9 @@ static int take_over(struct content *c, uint64_t package, bool *ret_differs, str
 	old = p->manifest;
 	p->manifest = manifest_ref(m);
 	*ret_differs = old && !same_names(old, m);
-	if (!*ret_differs)
+	if (*ret_differs)
+		outdate_views(c, package);
+	else
 		replace_in_views(c, package, m);
 	(void)pthread_mutex_unlock(&c->lock);
 	return 0;
@@ -126,7 +146,7 @@ void present_done(void *ctx, uint64_t package, int code, const struct err *why)
 	if (code < 0 && code != -ECANCELED)
 		log_line(LOG_WARNING, "%s", why->text);
 	if (differs)
-		forget_views(c, package);
+		tell_outdated(c, package);
 	settle_present(c, package, code);
 }
 

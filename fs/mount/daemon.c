@@ -54,12 +54,12 @@ static int open_network(struct daemon *d, struct err *e)
 }
 
 /* Names that a verified package does not bear out are forgotten like switched ones. */
-static void on_stale(void *ctx, const char *environment)
+static void on_stale(void *ctx, const char *environment, struct view *old)
 {
 	struct daemon *d = ctx;
 
 	if (d->notify)
-		notify_name(d->notify, environment);
+		notify_stale(d->notify, environment, old);
 }
 
 static void on_woken(void *ctx, enum content_wait_kind kind, uint64_t number)

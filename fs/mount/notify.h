@@ -9,6 +9,7 @@
 
 #include "base/auto.h"
 #include "base/err.h"
+#include "tree/view.h"
 
 #include <fuse3/fuse_lowlevel.h>
 
@@ -21,5 +22,9 @@ AUTO_FREE_FN(notify)
 /* /NAME, all that is cached below it, and the root's listing. When too many wait, it
  * is dropped: they expire by themselves within a second. */
 void notify_name(struct notify *n, const char *name);
+
+/* The same, and the listing of each directory that this view had: the kernel keeps those
+ * with the directory's number, whatever becomes of its name. Takes a reference. */
+void notify_stale(struct notify *n, const char *name, struct view *old);
 
 #endif

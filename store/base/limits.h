@@ -85,8 +85,9 @@
 #define TRUST_BYTES_MAX	     (4 * MIB)	 /* a file of certificates (Debian's: 220 KB), or netrc */
 #define USELESS_BYTES_MAX    (64 * KIB)	 /* of an error's page; then the connection is given up */
 #define LOCAL_SLICE_BYTES    (256 * KIB) /* of a file URL, between the network's turns */
-#define RETRY_FREE_BYTES     (1 * MIB)	 /* an attempt that comes so much further starts the count anew */
-#define PAUSE_MS_MAX	     8000	 /* between attempts */
+#define RETRY_FREE_BYTES     (1 * MIB) /* an attempt that comes so much further starts the count anew \
+					*/
+#define PAUSE_MS_MAX 8000	       /* between attempts */
 
 /* The store. */
 #define OBJECT_BLOCK_BYTES   (128 * KIB) /* a page of a large file costs one block */
@@ -94,20 +95,20 @@
 #define GENERATIONS_MAX	     10000000
 #define PACKS_OPEN_MAX	     128 /* descriptors kept */
 #define PACK_READS_MAX	     8	 /* at once; each holds two blocks and a zstd context, 0.4 MiB */
-#define OBJECT_WHOLE_BYTES   (4 * MIB) /* up to here an object is hashed before it is compressed */
-#define INDEX_WAL_PAGES	     1000 /* then the WAL is copied back: 4 MiB */
-#define INDEX_GAP	     4096 /* numbers skipped where the old counters are lost */
-#define STORE_FILES_MAX	     100000000 /* of one kind: packs, manifests, generations */
-#define STORE_PAIRINGS_MAX  1000000000 /* packages of all generations */
-#define MANIFEST_BYTES_MAX   (2 * GIB) /* a million files take about 120 MiB */
+#define OBJECT_WHOLE_BYTES   (4 * MIB)	/* up to here an object is hashed before it is compressed */
+#define INDEX_WAL_PAGES	     1000	/* then the WAL is copied back: 4 MiB */
+#define INDEX_GAP	     4096	/* numbers skipped where the old counters are lost */
+#define STORE_FILES_MAX	     100000000	/* of one kind: packs, manifests, generations */
+#define STORE_PAIRINGS_MAX   1000000000 /* packages of all generations */
+#define MANIFEST_BYTES_MAX   (2 * GIB)	/* a million files take about 120 MiB */
 
 /* The tree. Mapped paths stay below PATH_MAX: PATH_BYTES_MAX less "site-packages". */
 #define SITE_PACKAGES_BYTES_MAX 90
 #define SITE_PACKAGES_DEPTH_MAX 8
-#define VIEW_PATH_BYTES		4096	  /* any path of a view, with its NUL */
-#define VIEW_DIRS_BYTES_MAX	(4 * MIB) /* merged directories that a view keeps */
-#define VIEW_TEXTS_BYTES_MAX	(2 * MIB) /* made texts that a view keeps */
-#define VIEW_FACTS		256	  /* sizes of patched files that a view keeps */
+#define VIEW_PATH_BYTES		4096	   /* any path of a view, with its NUL */
+#define VIEW_DIRS_BYTES_MAX	(4 * MIB)  /* merged directories that a view keeps */
+#define VIEW_TEXTS_BYTES_MAX	(2 * MIB)  /* made texts that a view keeps */
+#define VIEW_FACTS		256	   /* sizes of patched files that a view keeps */
 #define MADE_TEXT_BYTES_MAX	(16 * MIB) /* but for conda-meta records, which have no end */
 
 /* The mount. */
@@ -115,6 +116,7 @@
 #define VIEW_IDLE_SECONDS      900   /* a view that nobody uses is dropped */
 #define PARKED_MAX	       65536 /* requests; one more is answered EAGAIN */
 #define CONTROL_BYTES_MAX      (4 * MIB)
-#define LOG_BYTES_MAX	       (8 * MIB) /* of a daemon in the background */
+#define NODES_MAX	       (1ULL << 30) /* directories of one view that are walked */
+#define LOG_BYTES_MAX	       (8 * MIB)    /* of a daemon in the background */
 
 #endif

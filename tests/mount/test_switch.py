@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Environments come, change and go under a live mount."""
+import http.server
 import os
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
+from conftest import noise
 from envfs import Envfs, wait_until
+from makepkg import make_channel
 
 BIG, SMALL, OTHER = "big-1.0-0.conda", "small-1.0-0.conda", "other-2.0-0.conda"
 
@@ -104,3 +108,67 @@ def test_the_root_is_never_stale(envfs, channel):
         subprocess.run([*envfs.command, "create", "-q", "-n", f"e{i}", "-f", envfs.folder / "list.txt"],
                        env=environ, check=True)
         assert wait_until(lambda: len(os.listdir(envfs.dir)) == i + 1, 1.5), os.listdir(envfs.dir)
+
+
+class Liar:
+    """Answers ranges from one file and whole requests from another: a list that lies."""
+
+    def __init__(self, listed, whole):
+        with open(listed, "rb") as f:
+            self.listed = f.read()
+        with open(whole, "rb") as f:
+            self.whole = f.read()
+
+    def __enter__(self):
+        liar = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *args):
+                pass
+
+            def do_GET(self):
+                data, size = liar.whole, len(liar.listed)
+                asked = self.headers.get("Range")
+                if asked:
+                    first, last = asked.removeprefix("bytes=").split("-")
+                    start = int(first) if first else max(0, size - int(last))
+                    data = liar.listed[start:]
+                self.send_response(206 if asked else 200)
+                if asked:
+                    self.send_header("Content-Range", f"bytes {start}-{size - 1}/{size}")
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.url = "http://127.0.0.1:%d" % self.server.server_port
+        return self
+
+    def __exit__(self, *args):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def test_a_list_that_lied_is_forgotten(envfs, tmp_path):
+    """The verified artifact wins, and what the kernel kept of the list goes."""
+    true = make_channel(tmp_path / "true", [{"name": "p", "files": {
+        "lib/both": noise(200_000), "lib/true": "true", "lib/sub/true": "true"}}])
+    lie = make_channel(tmp_path / "lie", [{"name": "p", "files": {
+        "lib/both": noise(200_000), "lib/lie": "lie", "lib/sub/lie": "lie"}}])
+    name = "p-1.0-0.conda"
+    with Liar(lie.paths[name], true.paths[name]) as server:
+        envfs.create("e", envfs.explicit(true, url=server.url))
+        envfs.mount()
+        lib = envfs.prefix("e") / "lib"
+        assert sorted(os.listdir(lib)) == ["both", "lie", "sub"]
+        assert os.listdir(lib / "sub") == ["lie"]
+        assert not os.path.lexists(lib / "true") and not os.path.lexists(lib / "sub/true")
+        assert (lib / "both").read_bytes() == noise(200_000)  # brings the package
+        assert wait_until(lambda: sorted(os.listdir(lib)) == ["both", "sub", "true"], 3)
+        assert os.listdir(lib / "sub") == ["true"]
+        assert (lib / "true").read_text() == (lib / "sub/true").read_text() == "true"
+        assert not os.path.lexists(lib / "lie") and not os.path.lexists(lib / "sub/lie")
+        assert "has other files" in envfs.log()
