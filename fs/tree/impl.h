@@ -3,6 +3,7 @@
  * impl: what the files of tree/ share; for nobody else.
  *
  *	mapping   where in the view a package's paths stand
+ *	order     which package wins
  *	merge     directories that several packages share: who has what
  *	dirs      the cache of those
  *	walk      from a number or a path to a directory
@@ -84,6 +85,7 @@ struct slot {
 	const char *name;	      /* in the generation */
 	const char *record_name;      /* in record_names */
 	_Atomic uint64_t record_size; /* 0: not known yet */
+	uint32_t rank;		      /* in link order, from 1: the higher wins */
 };
 
 struct fact {
@@ -131,6 +133,9 @@ static inline uint64_t slot_scope(const struct view *v, uint32_t slot)
 {
 	return generation_slot_base(v->g) + (slot == OWN ? 0 : 1 + (uint64_t)slot);
 }
+
+/* order: the slots' ranks */
+int order_slots(struct view *v, bool explicit_list, struct err *e) MUST_CHECK;
 
 /* merge */
 const char *child_name(const struct view *v, const struct child *c);

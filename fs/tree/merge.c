@@ -11,7 +11,7 @@
 #include <assert.h>
 #include <string.h>
 
-#define RANK_LOWEST  0 /* packages: slot + 1 */
+#define RANK_LOWEST  0 /* packages: their own, from 1 */
 #define RANK_HIGHEST UINT32_MAX
 
 struct candidate {
@@ -72,7 +72,7 @@ static void add_entries(struct merge *m, const struct dir *d)
 			manifest_entry(s->m, en.children + k, &child);
 			if (is_mapped_away(&s->grafts, child.index))
 				continue;
-			add(m, child.name, c->slot + 1, c->slot, child.index,
+			add(m, child.name, s->rank, c->slot, child.index,
 			    child.type == ENTRY_DIR ? CHILD_SOLE : CHILD_ENTRY);
 		}
 	}
@@ -86,19 +86,20 @@ static void add_mapped(struct merge *m, const struct dir *d, bool root)
 
 	for (uint32_t i = 0; i < m->v->count; i++) {
 		const struct grafts *g = &m->v->slots[i].grafts;
+		uint32_t rank = m->v->slots[i].rank;
 
 		if (on_path && g->site_packages)
-			add(m, map->parts[d->part], i + 1, i,
+			add(m, map->parts[d->part], rank, i,
 			    d->part + 1 == map->depth ? g->site_packages : VIRTUAL, CHILD_SOLE);
 		if (root && g->scripts)
-			add(m, "bin", i + 1, i, g->scripts, CHILD_SOLE);
+			add(m, "bin", rank, i, g->scripts, CHILD_SOLE);
 		if (root && g->entry_points)
-			add(m, "bin", i + 1, i, VIRTUAL, CHILD_SOLE);
+			add(m, "bin", rank, i, VIRTUAL, CHILD_SOLE);
 		for (uint32_t k = 0; d->bin && k < g->entry_points; k++) {
 			struct entry_point ep;
 
 			manifest_entry_point(m->v->slots[i].m, k, &ep);
-			add(m, ep.command, i + 1, i, MADE_ENTRY_POINT + k, CHILD_MADE);
+			add(m, ep.command, rank, i, MADE_ENTRY_POINT + k, CHILD_MADE);
 		}
 	}
 	if (on_path && d->part + 1 == map->depth)
@@ -114,7 +115,7 @@ static void add_meta(struct merge *m)
 	if (m->v->has_state)
 		add(m, "state", RANK_HIGHEST, OWN, MADE_STATE, CHILD_MADE);
 	for (uint32_t i = 0; i < m->v->count; i++)
-		add(m, m->v->slots[i].record_name, i + 1, i, MADE_RECORD, CHILD_MADE);
+		add(m, m->v->slots[i].record_name, m->v->slots[i].rank, i, MADE_RECORD, CHILD_MADE);
 }
 
 /* Whether a directory is merged even when one package alone has it: something may

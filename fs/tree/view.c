@@ -77,7 +77,7 @@ static int set_slots(struct view *v, struct manifest *const *manifests, struct e
 	return 0;
 }
 
-static int look_for_state(struct view *v, struct err *e)
+static int look_at_request(struct view *v, struct err *e)
 {
 	AUTO(json_doc_freep) struct json_doc *doc = NULL;
 	const char *request = generation_request_json(v->g);
@@ -87,7 +87,7 @@ static int look_for_state(struct view *v, struct err *e)
 		return err_wrap(e, r, "generation %llu: request",
 				(unsigned long long)generation_number(v->g));
 	v->has_state = json_len(json_get(json_root(doc), "variables")) > 0;
-	return 0;
+	return order_slots(v, json_true(json_get(json_root(doc), "explicit")), e);
 }
 
 /* A package that became present must not wait for a crowd of readers to pause. */
@@ -132,7 +132,7 @@ int view_open(struct view **ret, struct generation *g, struct manifest *const *m
 	if (r == 0)
 		r = sort_slots(v, true, &v->by_place, e);
 	if (r == 0)
-		r = look_for_state(v, e);
+		r = look_at_request(v, e);
 	if (r < 0)
 		return err_wrap(e, r, "view of '%s'", generation_env(g));
 	*ret = TAKE_PTR(v);

@@ -84,6 +84,21 @@ def test_made(world, tmp_path, case):
     compare(world, "x", locked(world, "x"))
 
 
+def test_an_explicit_list_in_any_order(world, tmp_path):
+    """What wins depends on the packages, not on the order in which somebody listed them."""
+    channel = makepkg.make_channel(tmp_path / "channel", [
+        {"name": "z", "files": {"shared": "z", "d/x": "zx", "d/z": ""}},
+        {"name": "a", "depends": ["z >=1"], "files": {"shared": "a", "d/x": "ax", "d/a": ""}},
+        {"name": "b", "files": {"shared": "b"}}])
+    paths = [channel.paths[f"{n}-1.0-0.conda"] for n in "bza"]  # by name, but a needs z
+    for number, order in enumerate(((0, 1, 2), (2, 1, 0), (1, 2, 0))):
+        world.create(f"x{number}", explicit([paths[i] for i in order]))
+    world.mount()
+    for number in range(3):
+        want = reference.install(paths, str(world.prefix(f"x{number}")))
+        assert reference.differences(want, reference.walk(world.prefix(f"x{number}"))) == []
+
+
 def features():
     return sorted(p for p in pathlib.Path(DATA, "features").glob("*") if p.suffix in (".conda", ".bz2")) if DATA else []
 
