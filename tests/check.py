@@ -21,7 +21,8 @@ env = dict(
     UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1",
     LSAN_OPTIONS="report_objects=1",
     ENVFS=str(build / "tools" / "envfs"),
-    ENVFS_BUILD=str(build),
+    ENVFS_BUILD="asan",
+    PKG_DUMP=str(build / "tests" / "pkg" / "pkg_dump"),
     ENVFS_TESTDATA=testdata,
     PYTHONDONTWRITEBYTECODE="1",
 )
@@ -51,7 +52,7 @@ def count(good, bad, skip=0):
     skipped += skip
 
 
-def setup(where, *options, cc=None):
+def setup(where, *options, cc=None, targets=()):
     if cc:
         env["CC"] = cc
     if not (where / "build.ninja").exists():
@@ -59,7 +60,7 @@ def setup(where, *options, cc=None):
     else:
         must("meson", "configure", where, f"-Dtestdata={testdata}")
     env.pop("CC", None)
-    must("ninja", "-C", where)
+    must("ninja", "-C", where, *targets)
 
 
 def lint():
@@ -113,7 +114,7 @@ def fuzz():
     if not shutil.which("clang"):
         say("clang is not here: no fuzzing")
         return count(0, 1)
-    setup(fuzz_build, "-Dfuzz=true", "-Db_lundef=false", cc="clang")
+    setup(fuzz_build, "-Dfuzz=true", "-Db_lundef=false", "-Db_sanitize=address,undefined", cc="clang", targets=["fuzzers"])
     targets = sorted(p for p in (fuzz_build / "tests" / "fuzz").glob("fuzz_*") if p.is_file() and os.access(p, os.X_OK))
     say(f"fuzzing {len(targets)} targets for {seconds} s in all")
     for target in targets:

@@ -157,7 +157,8 @@ int served_find(struct served_list *ret, struct err *e)
 	runtime_done(&f.rt);
 	if (r < 0)
 		return r;
-	qsort(found.list, found.count, sizeof(*found.list), by_dir);
+	if (found.count > 0)
+		qsort(found.list, found.count, sizeof(*found.list), by_dir);
 	*ret = found;
 	found = (struct served_list){ 0 };
 	return 0;

@@ -21,7 +21,7 @@ struct session {
 	struct mounted mounted; /* as the kernel has it */
 };
 
-static void on_log(enum fuse_log_level level, const char *fmt, va_list ap)
+static void PRINTF(2, 0) on_log(enum fuse_log_level level, const char *fmt, va_list ap)
 {
 	char line[512];
 	int n = vsnprintf(line, sizeof(line), fmt, ap);

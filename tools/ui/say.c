@@ -23,7 +23,7 @@ void say_setup(const struct opts *o)
 	how.verbose = o->verbose;
 }
 
-static void line(const char *head, const char *fmt, va_list ap)
+static void PRINTF(2, 0) line(const char *head, const char *fmt, va_list ap)
 {
 	char text[8192];
 
