@@ -23,6 +23,9 @@ static int serve(const struct mount_options *o, struct detach *t, struct err *e)
 	if (o->log_level)
 		log_set_level(o->log_level);
 	(void)mallopt(M_ARENA_MAX, 2); /* threads are many and short of work */
+	/* A fixed threshold: else glibc raises it at the first large buffer that is
+	 * freed, and what storing packages takes stays with the daemon for good. */
+	(void)mallopt(M_MMAP_THRESHOLD, 128 * 1024);
 	r = daemon_begin(&d, o, e);
 	if (r == 0) {
 		log_line(LOG_NOTE, "store '%s' is mounted on '%s'", d.store->path, d.dir);
