@@ -84,18 +84,26 @@ static void print_trace(void *ctx, const char *line)
 	say_detail("%s", line);
 }
 
+int open_files(const struct opts *o, enum store_mode mode, struct store **ret, struct err *e)
+{
+	char path[PATH_MAX];
+	int r = store_path(o, path, e);
+
+	if (r < 0)
+		return r;
+	if (mode == STORE_READ && access(path, F_OK) < 0 && errno == ENOENT)
+		return err_set(e, -ENOENT, "there is no store '%s' yet: 'envfs create' makes it",
+			       path);
+	return store_open(ret, path, mode, e);
+}
+
 static int open_store(struct app *a, int needs, struct err *e)
 {
 	enum store_mode mode = needs & APP_WRITE       ? STORE_WRITE
 			       : needs & APP_STORE_ANY ? STORE_ANY
 						       : STORE_READ;
-	char path[PATH_MAX];
-	int r = store_path(a->opts, path, e);
+	int r = open_files(a->opts, mode, &a->store, e);
 
-	if (r == 0)
-		r = store_open(&a->store, path, mode, e);
-	if (r == -ENOENT && mode == STORE_READ && access(path, F_OK) < 0)
-		return err_set(e, r, "there is no store '%s' yet: 'envfs create' makes it", path);
 	if (r == 0 && !a->store->read_only && mode != STORE_READ)
 		r = index_open(&a->index, a->store, rebuild_index, e);
 	if (r == 0 && mode == STORE_WRITE)

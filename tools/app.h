@@ -53,6 +53,10 @@ void app_done(struct app *a);
 int app_generation(struct app *a, const char *env, struct generation **ret, struct err *e)
 	MUST_CHECK;
 
+/* The store alone, without its index. */
+int open_files(const struct opts *o, enum store_mode mode, struct store **ret, struct err *e)
+	MUST_CHECK;
+
 /* Remembers the credentials of a channel's or artifact's URL, if it has some. */
 int app_add_credentials(struct app *a, const char *auth_url, struct err *e) MUST_CHECK;
 

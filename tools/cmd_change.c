@@ -44,9 +44,7 @@ static int install(struct app *a, const struct envfile *f, struct buf *why, stru
 {
 	AUTO(plan_done) struct plan p = { 0 };
 	const struct opts *o = a->opts;
-	size_t n = o->rest_count + (f ? f->spec_count : 0);
-	struct solve_job *jobs = texts_alloc(&a->texts, n, sizeof(*jobs));
-	struct ask ask = { .jobs = jobs, .job_count = n };
+	struct ask ask = { 0 };
 	int r = plan_begin_change(&p, a, o->name, e);
 
 	if (r < 0)
@@ -55,10 +53,7 @@ static int install(struct app *a, const struct envfile *f, struct buf *why, stru
 		return err_set(
 			e, -EINVAL,
 			"an @EXPLICIT list is a whole environment: use 'envfs create --force'");
-	for (size_t i = 0; i < n; i++)
-		jobs[i] = (struct solve_job){ JOB_INSTALL, i < o->rest_count
-								   ? o->rest[i]
-								   : f->specs[i - o->rest_count] };
+	ask.jobs = spec_jobs(a, f, &ask.job_count);
 	choose_channels(&p, f, &ask);
 	r = plan_solve(&p, &ask, why, e);
 	return r < 0 ? r : plan_carry_out(&p, false, e);
@@ -112,7 +107,7 @@ static int update(struct app *a, const struct envfile *f, struct buf *why, struc
 
 	(void)f;
 	for (size_t i = 0; r == 0 && i < o->rest_count; i++)
-		r = update_job(&p, o->rest[i], &jobs[i], e);
+		r = update_job(&p, spec_shown(&a->texts, o->rest[i]), &jobs[i], e);
 	if (r < 0)
 		return r;
 	choose_channels(&p, NULL, &ask);

@@ -13,15 +13,9 @@
 static int solve_fresh(struct plan *p, const struct envfile *f, struct buf *why, struct err *e)
 {
 	struct app *a = p->app;
-	const struct opts *o = a->opts;
-	size_t n = o->rest_count + (f ? f->spec_count : 0);
-	struct solve_job *jobs = texts_alloc(&a->texts, n, sizeof(*jobs));
-	struct ask ask = { .jobs = jobs, .job_count = n, .fresh = true };
+	struct ask ask = { .fresh = true };
 
-	for (size_t i = 0; i < n; i++)
-		jobs[i] = (struct solve_job){ JOB_INSTALL, i < o->rest_count
-								   ? o->rest[i]
-								   : f->specs[i - o->rest_count] };
+	ask.jobs = spec_jobs(a, f, &ask.job_count);
 	ask.channels = channel_names(a, f, &ask.channel_count);
 	return plan_solve(p, &ask, why, e);
 }

@@ -15,11 +15,9 @@
 static int solve_file(struct plan *p, const struct envfile *f, struct buf *why, struct err *e)
 {
 	struct app *a = p->app;
-	struct solve_job *jobs = texts_alloc(&a->texts, f->spec_count, sizeof(*jobs));
-	struct ask ask = { .jobs = jobs, .job_count = f->spec_count, .fresh = true };
+	struct ask ask = { .fresh = true };
 
-	for (size_t i = 0; i < f->spec_count; i++)
-		jobs[i] = (struct solve_job){ JOB_INSTALL, f->specs[i] };
+	ask.jobs = spec_jobs(a, f, &ask.job_count);
 	ask.channels = channel_names(a, f, &ask.channel_count);
 	return plan_solve(p, &ask, why, e);
 }

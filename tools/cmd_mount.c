@@ -75,8 +75,6 @@ int cmd_mount(const struct opts *o)
 	struct err e = { 0 };
 	int r;
 
-	if (o->rest_count > 1)
-		return say_usage("mount: one DIR");
 	r = do_mount(o, &e);
 	return r < 0 ? say_error(&e, NULL) : r;
 }
@@ -89,8 +87,6 @@ int cmd_umount(const struct opts *o)
 	bool running = true;
 	int r;
 
-	if (o->rest_count > 1)
-		return say_usage("umount: one DIR");
 	r = o->rest_count > 0 ? absolute_path(o->rest[0], dir, &e)
 			      : mount_point(&a, dir, &running, &e);
 	if (r == 0)

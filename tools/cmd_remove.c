@@ -6,6 +6,7 @@
  */
 #include "base/auto.h"
 #include "base/limits.h"
+#include "channels.h"
 #include "installed.h"
 #include "plan.h"
 #include "spec/matchspec.h"
@@ -188,7 +189,7 @@ static int remove_packages(struct app *a, struct err *e)
 	rm.gone = texts_alloc(&a->texts, rm.count, sizeof(*rm.gone));
 	r = load_needs(&rm, e);
 	for (size_t i = 0; r == 0 && i < o->rest_count; i++)
-		r = mark_named(&rm, o->rest[i], e);
+		r = mark_named(&rm, spec_shown(&a->texts, o->rest[i]), e);
 	if (r < 0)
 		return r;
 	mark_dependents(&rm);

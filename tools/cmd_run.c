@@ -23,12 +23,9 @@
 static int check_env(const struct opts *o, struct err *e)
 {
 	AUTO(store_freep) struct store *st = NULL;
-	char path[PATH_MAX];
 	uint64_t number;
-	int r = store_path(o, path, e);
+	int r = open_files(o, STORE_READ, &st, e);
 
-	if (r == 0)
-		r = store_open(&st, path, STORE_READ, e);
 	if (r == 0)
 		r = env_current(st, o->name, &number, e);
 	if (r == -ENOENT)

@@ -171,13 +171,50 @@ static void put_text(const struct results *found, struct buf *out)
 	table_print(&t, "", out);
 }
 
+#define NEWEST_MAX 5
+
+/* The versions that there are of the name, newest first. */
+static int other_versions(const struct sources *src, const struct matchspec *m, struct buf *ret,
+			  struct err *e)
+{
+	AUTO(matchspec_freep) struct matchspec *bare = NULL;
+	AUTO(results_done) struct results all = { 0 };
+	size_t said = 0;
+	int r = matchspec_parse(&bare, matchspec_name(m), e);
+
+	if (r == 0)
+		r = look(src, bare, &all, e);
+	for (size_t i = all.count; r == 0 && i-- > 0 && said <= NEWEST_MAX;) {
+		const char *version = all.list[i].rec.version;
+
+		if (i + 1 < all.count && strcmp(version, all.list[i + 1].rec.version) == 0)
+			continue;
+		if (said++ < NEWEST_MAX)
+			buf_addf(ret, "%s%s", said > 1 ? ", " : "", version);
+		else
+			buf_adds(ret, ", ...");
+	}
+	return r;
+}
+
 static int nothing_found(const struct sources *src, const struct matchspec *m, const char *text,
 			 struct err *e)
 {
 	const char *near[3];
-	size_t n = nearest_names(src->list, src->count, matchspec_name(m), near, ARRAY_LEN(near));
-	AUTO_BUF names = BUF(1024);
+	AUTO_BUF names = BUF(KIB);
+	AUTO_BUF versions = BUF(64 * KIB);
+	size_t n;
 
+	if (matchspec_name_is_exact(m)) {
+		int r = other_versions(src, m, &versions, e);
+
+		if (r < 0)
+			return r;
+		if (versions.len > 0)
+			return err_set(e, -ENOENT, "no package matches '%s'; of %s there are: %s",
+				       text, matchspec_name(m), versions.bytes);
+	}
+	n = nearest_names(src->list, src->count, matchspec_name(m), near, ARRAY_LEN(near));
 	for (size_t i = 0; i < n; i++)
 		buf_addf(&names, "%s%s", i ? ", " : "", near[i]);
 	return err_set(e, -ENOENT, "no package matches '%s'%s%s", text, n ? "; near it are: " : "",
@@ -192,9 +229,10 @@ static int search(struct app *a, struct err *e)
 	AUTO_BUF out = BUF(GIB);
 	const struct opts *o = a->opts;
 	const char *platform = o->platform ? o->platform : native_subdir();
+	const char *spec = spec_shown(&a->texts, o->rest[0]);
 	const char **names;
 	size_t count;
-	int r = matchspec_parse(&m, o->rest[0], e);
+	int r = matchspec_parse(&m, spec, e);
 
 	if (r == 0)
 		r = subdir_check(platform, e);
@@ -205,7 +243,7 @@ static int search(struct app *a, struct err *e)
 	if (r == 0)
 		r = look(&src, m, &found, e);
 	if (r == 0 && found.count == 0)
-		r = nothing_found(&src, m, o->rest[0], e);
+		r = nothing_found(&src, m, spec, e);
 	if (r < 0)
 		return r;
 	if (o->json)

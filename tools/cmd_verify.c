@@ -98,12 +98,9 @@ static int verify(struct app *a, struct err *e)
 int cmd_verify(const struct opts *o)
 {
 	struct app a = { .opts = o };
-	char path[PATH_MAX];
 	struct err e = { 0 };
-	int r = store_path(o, path, &e);
+	int r = open_files(o, o->rebuild_index ? STORE_WRITE : STORE_READ, &a.store, &e);
 
-	if (r == 0)
-		r = store_open(&a.store, path, o->rebuild_index ? STORE_WRITE : STORE_READ, &e);
 	if (r == 0 && o->rebuild_index)
 		r = index_rebuild(a.store, rebuild_index, &e);
 	if (r == 0)

@@ -45,6 +45,7 @@ struct opts {
 struct verb {
 	const char *name;
 	int (*run)(const struct opts *o); /* an exit code */
+	size_t words_max;		  /* that are no options */
 	const char *args;		  /* "[-n NAME] (-f FILE | SPEC…)" */
 	const char *summary;		  /* one line */
 	const char *options;		  /* letters of option_rows[] that it takes */

@@ -51,6 +51,9 @@ PACKAGES = [
         "etc/conda/env_vars.d/tool.json": json.dumps({"LEVEL": "one", "PATH": "/evil"}),
         "etc/conda/activate.d/b.sh": ACTIVATE,
         "etc/conda/activate.d/ignored.txt": "exit 9\n"}},
+    {"name": "bare", "version": "1.0", "files": {
+        "bin/exits": program("exit $1"),
+        "bin/plain": {"data": "no program\n", "mode": 0o644}}},
     {"name": "clash", "version": "1.0", "depends": ["tool"], "files": {
         "bin/tool": program("echo clash")}},
 ]
