@@ -69,5 +69,7 @@ int audit_manifests(struct audit *a, struct err *e) MUST_CHECK;
 int audit_index_objects(struct audit *a, struct err *e) MUST_CHECK;
 int audit_index_numbers(struct audit *a, struct err *e) MUST_CHECK;
 int audit_index_compare(struct audit *a) MUST_CHECK;
+/* verify_channels.c */
+int audit_channels(struct audit *a, struct err *e) MUST_CHECK;
 
 #endif

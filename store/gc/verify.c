@@ -358,7 +358,9 @@ static int audit_all(struct audit *a, struct err *e)
 				   "stands for two different packages or environments");
 	if (r == 0)
 		r = check_slots(a);
-	return r < 0 ? r : audit_index_compare(a);
+	if (r == 0)
+		r = audit_index_compare(a);
+	return r < 0 ? r : audit_channels(a, e);
 }
 
 int verify_store(struct store *st, const struct verify_options *o, struct verify_result *ret,

@@ -3,7 +3,7 @@
  * verify: whether the store holds together: every environment leads to a
  * generation, every generation and manifest is whole, every file of a present
  * package has its bytes in a pack, every pack is what its footer says, the index agrees
- * with the files.
+ * with the files, and cached repodata is what it was.
  *
  * It only reads, takes no lock, and may run beside anything else: what comes
  * while it runs is not looked at or found whole.
