@@ -30,7 +30,9 @@ static pthread_once_t fault_once = PTHREAD_ONCE_INIT;
 
 static void fault_print(void)
 {
-	fprintf(stderr, "fault: %llu calls\n", (unsigned long long)atomic_load(&fault.calls));
+	if (atomic_load(&fault.state) == 2)
+		fprintf(stderr, "fault: %llu calls\n",
+			(unsigned long long)atomic_load(&fault.calls));
 }
 
 static void fault_parse(void)
@@ -86,6 +88,23 @@ static int fault_hook(void)
 	if (fault.kill)
 		(void)raise(SIGKILL);
 	return -fault.code;
+}
+
+int sys_fault(void)
+{
+	return fault_hook();
+}
+
+bool sys_fault_is_on(void)
+{
+	(void)pthread_once(&fault_once, fault_parse);
+	return atomic_load(&fault.state) == 2;
+}
+
+void sys_fault_off(void)
+{
+	(void)pthread_once(&fault_once, fault_parse);
+	atomic_store(&fault.state, 1);
 }
 
 /* One system call behind the hook; EINTR is tried again. */

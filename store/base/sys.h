@@ -10,6 +10,11 @@
  *	ENVFS_FAULT=N:kill    the process is killed before the N-th call
  *	ENVFS_FAULT=N+:EIO    the N-th and all that follow
  *
+ * Calls are counted in the command and, apart, in the daemon it leaves in the background
+ * (which goes on from where they parted: `mount -f` has one count). SQLite's are counted
+ * too. The parser's processes are not: what becomes of a parser that dies is pkg's own
+ * test, and the same number would fail there a second time.
+ *
  * The hook is compiled in always and costs one load when it is off.
  */
 #ifndef ENVFS_BASE_SYS_H
@@ -23,6 +28,12 @@
 #include <stdint.h>
 #include <sys/stat.h>
 #include <sys/types.h>
+
+/* The hook itself, for a library's system calls (index/): 0, or the negative errno with
+ * which this call is to fail. */
+int sys_fault(void);
+bool sys_fault_is_on(void);
+void sys_fault_off(void); /* in this process, from now on */
 
 int sys_openat(int dir, const char *path, int flags, mode_t mode) MUST_CHECK;
 /* Opens for reading below dir, following no link and leaving dir by none. */

@@ -57,6 +57,9 @@ static const char *const queries[QUERIES] = {
 
 static int code_of(int rc)
 {
+	/* A file that ends where its pages are said to be; a real failure to read is another. */
+	if (rc == SQLITE_IOERR_SHORT_READ)
+		return -EBADMSG;
 	switch (rc & 0xff) {
 	case SQLITE_NOMEM:
 		return -ENOMEM;
@@ -84,11 +87,13 @@ static int code_of(int rc)
 static int fail(struct index *ix, int rc, const char *what, struct err *e)
 {
 	int code = code_of(rc);
+	int why = ix->db && (code == -EIO || code == -EACCES) ? sqlite3_system_errno(ix->db) : 0;
 
 	if (code == -EBADMSG)
 		ix->broken = true;
-	return err_set(e, code, "index '%s/" FILE_NAME "': %s: %s", ix->st->path, what,
-		       ix->db ? sqlite3_errmsg(ix->db) : sqlite3_errstr(rc));
+	return err_set(e, code, "index '%s/" FILE_NAME "': %s: %s%s%s", ix->st->path, what,
+		       ix->db ? sqlite3_errmsg(ix->db) : sqlite3_errstr(rc), why ? ": " : "",
+		       why ? strerror(why) : "");
 }
 
 int db_damaged(struct index *ix, const char *what, struct err *e)
@@ -147,6 +152,7 @@ static int connect(struct index *ix, const char *name, int flags, struct err *e)
 	char path[PATH_MAX + 16];
 	int rc;
 
+	db_hook_faults();
 	(void)snprintf(path, sizeof(path), "%s/%s", ix->st->path, name);
 	rc = sqlite3_open_v2(path, &ix->db, flags | SQLITE_OPEN_FULLMUTEX | SQLITE_OPEN_NOFOLLOW,
 			     NULL);
@@ -437,10 +443,15 @@ int db_end(struct index *ix, bool commit, struct err *e)
 	db_done(&s);
 	if (r == 0 && commit && ix->broken)
 		r = db_damaged(ix, "something that the transaction needed", e);
-	/* While the lock is here: the next one shall not meet it again. */
-	if (ix->broken && ix->rebuild && db_rebuild(ix, NULL) < 0)
-		ix->broken = true;
-	if (!sqlite3_get_autocommit(ix->db)) /* a commit that failed leaves it open */
+	/* While the lock is here: the next one shall not meet it again. Where even that fails
+	 * (a full disk), there is no connection until it goes better. */
+	if (ix->broken && ix->rebuild) {
+		int made = db_rebuild(ix, r == 0 ? e : NULL);
+
+		ix->broken = made < 0;
+		r = r < 0 ? r : made;
+	}
+	if (ix->db && !sqlite3_get_autocommit(ix->db)) /* a commit that failed leaves it open */
 		(void)sqlite3_exec(ix->db, "ROLLBACK", NULL, NULL, NULL);
 	if (r == 0 && ix->db && ix->wal_pages > INDEX_WAL_PAGES) {
 		/* A reader may hold part of it back: then the next one comes further. */

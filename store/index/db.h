@@ -100,4 +100,7 @@ int counter_check(struct index *ix, enum index_counter which, uint64_t next, str
 	MUST_CHECK;
 int op_take(struct index *ix, void *arg, struct err *e) MUST_CHECK;
 
+/* Puts SQLite's own system calls behind base/sys.h's fault hook, where that is on (fault.c). */
+void db_hook_faults(void);
+
 #endif

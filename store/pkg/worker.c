@@ -235,6 +235,7 @@ static void serve(struct zygote *z)
 /* Puts the zygote's descriptors where they belong and closes all others. */
 static int arrange(int *control, struct err *e)
 {
+	sys_fault_off();
 	AUTO_FD null = sys_openat(AT_FDCWD, "/dev/null", O_RDWR, 0);
 	AUTO_FD own = -1;
 	AUTO_FD signals = -1;
