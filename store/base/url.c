@@ -53,6 +53,13 @@ int url_check(const char *url, struct err *e)
 		if ((unsigned char)url[i] <= 0x20 || url[i] == 0x7f)
 			return err_set(e, -EINVAL, "URL '%s': holds a blank or control byte",
 				       URL_SHOWN(url));
+	if (!url_is_file(url)) {
+		struct parts p = url_parts(url);
+
+		/* libcurl would take the path's first part for it. */
+		if (strchr("/?#:", url[p.host + p.user_len]))
+			return err_set(e, -EINVAL, "URL '%s': names no host", URL_SHOWN(url));
+	}
 	return 0;
 }
 

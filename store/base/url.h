@@ -15,7 +15,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* An http, https or file URL without control bytes or blanks, at most URL_BYTES_MAX. */
+/* An http, https or file URL, the former with a host, without control bytes or blanks, at
+ * most URL_BYTES_MAX. */
 int url_check(const char *url, struct err *e) MUST_CHECK;
 bool url_is_file(const char *url);
 bool url_has_credentials(const char *url);

@@ -116,6 +116,11 @@ static void test_url(void)
 	CHECK_TEXT(path.bytes, "/tmp/a b%c#");
 	CHECK_INT(url_check("ftp://x/y", &e), -EINVAL);
 	CHECK_INT(url_check("https://x/y z", &e), -EINVAL);
+	CHECK_INT(url_check("https:///linux-64/a.conda", &e), -EINVAL); /* not the host linux-64 */
+	CHECK_INT(url_check("https://user:word@/a.conda", &e), -EINVAL);
+	CHECK_INT(url_check("http://", &e), -EINVAL);
+	CHECK_INT(url_check("http://x", &e), 0);
+	CHECK_INT(url_check("http://[::1]:80/a", &e), 0);
 }
 
 static void test_json(void)
