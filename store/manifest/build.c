@@ -17,6 +17,7 @@
 struct manifest_builder {
 	struct plan plan;
 	struct pkg_row found; /* what manifest_builder_find() lends */
+	struct buf whole;     /* owned; the file, once manifest_builder_end() made it */
 };
 
 int manifest_builder_open(struct manifest_builder **ret, uint64_t package,
@@ -31,6 +32,7 @@ int manifest_builder_open(struct manifest_builder **ret, uint64_t package,
 	b->plan.state = state;
 	buf_init(&b->plan.index_json, INFO_MEMBER_BYTES_MAX);
 	buf_init(&b->plan.paths, PATHS_BYTES_MAX);
+	buf_init(&b->whole, MANIFEST_BYTES_MAX);
 	intern_init(&b->plan.texts, TEXTS_BYTES_MAX);
 	*ret = b;
 	return 0;
@@ -42,6 +44,7 @@ struct manifest_builder *manifest_builder_free(struct manifest_builder *b)
 		return NULL;
 	buf_done(&b->plan.index_json);
 	buf_done(&b->plan.paths);
+	buf_done(&b->whole);
 	intern_done(&b->plan.texts);
 	map_done(&b->plan.by_path);
 	free(b->plan.points);
@@ -272,22 +275,29 @@ static int check_complete(const struct plan *p, struct err *e)
 	return 0;
 }
 
+int manifest_builder_end(struct manifest_builder *b, struct err *e)
+{
+	AUTO(manifest_freep) struct manifest *check = NULL;
+	int r;
+
+	if (b->whole.len > 0)
+		return 0;
+	r = check_complete(&b->plan, e);
+	if (r == 0)
+		r = plan_write(&b->plan, &b->whole, e);
+	/* What a reader would refuse must not get its name. */
+	return r < 0 ? r
+		     : manifest_of_bytes(&check, b->whole.bytes, b->whole.len, b->plan.package, e);
+}
+
 int manifest_publish(struct manifest_builder *b, struct store *st, struct err *e)
 {
-	const struct plan *p = &b->plan;
-	AUTO(manifest_freep) struct manifest *check = NULL;
-	AUTO_BUF out = BUF(MANIFEST_BYTES_MAX);
 	char name[24];
-	int r = check_complete(p, e);
+	int r = manifest_builder_end(b, e);
 
-	if (r == 0)
-		r = plan_write(p, &out, e);
-	/* What a reader would refuse must not get its name. */
-	if (r == 0)
-		r = manifest_of_bytes(&check, out.bytes, out.len, p->package, e);
 	if (r < 0)
 		return r;
-	(void)snprintf(name, sizeof(name), "%llu", (unsigned long long)p->package);
-	r = sys_publish(st->tmp, st->manifests, name, out.bytes, out.len, 0444, e);
+	(void)snprintf(name, sizeof(name), "%llu", (unsigned long long)b->plan.package);
+	r = sys_publish(st->tmp, st->manifests, name, b->whole.bytes, b->whole.len, 0444, e);
 	return r < 0 ? err_wrap(e, r, "manifests") : 0;
 }

@@ -57,7 +57,15 @@ struct payload {
 int manifest_builder_payload(struct manifest_builder *b, const struct payload *p, struct err *e)
 	MUST_CHECK;
 
-/* Checks, writes manifests/PACKAGE atomically (synced), replacing a listed one. */
+/*
+ * Nothing more comes: checks that the package is whole (each listed path has its
+ * payload) and makes the file in memory. A package that is refused here has left
+ * nothing in the store yet; so call it before its pack is published.
+ */
+int manifest_builder_end(struct manifest_builder *b, struct err *e) MUST_CHECK;
+
+/* manifest_builder_end(), and writes manifests/PACKAGE atomically (synced), replacing a
+ * listed one. */
 int manifest_publish(struct manifest_builder *b, struct store *st, struct err *e) MUST_CHECK;
 
 #endif

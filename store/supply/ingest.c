@@ -292,6 +292,8 @@ int ingest_whole(const struct ingest *in, struct err *e)
 	pack_writer_known(w.pack, known_object, &w);
 	r = worker_read(in->worker, in->fd, in->size, in->format, PKG_WHOLE, &sink, e);
 	if (r == 0)
+		r = manifest_builder_end(w.build, e);
+	if (r == 0)
 		r = pack_publish(w.pack, &made, e);
 	if (r == 0)
 		r = manifest_publish(w.build, in->store, e);
