@@ -115,8 +115,12 @@ int content_environment(struct content *c, const char *name, struct content_head
 	struct head h;
 	int r = env_current(c->store, name, &number, e);
 
-	if (r == 0)
-		r = head_by_number(c, number, &h, e);
+	if (r < 0)
+		return r;
+	r = head_by_number(c, number, &h, e);
+	if (r == -ENOENT) /* the environment is there all the same */
+		return err_set(e, -EIO, "its generation %" PRIu64 " is missing from the store",
+			       number);
 	if (r == 0)
 		*ret = told(&h);
 	return r;
@@ -232,7 +236,7 @@ void content_announce(struct content *c, const char *name)
 	if (r == 0)
 		r = load_number(c, number, &l, &why);
 	if (r < 0) {
-		log_line(LOG_ERROR, "environment '%s': %s", name, why.text);
+		content_complain(c, name, r, &why);
 		return;
 	}
 	l->used_ns = sys_now_ns();
@@ -286,18 +290,42 @@ size_t content_each(struct content *c, struct content_loaded *ret, size_t max)
 	return n;
 }
 
+/* The lock is held. */
+static bool just_said(const struct content *c, const char *environment, const char *text)
+{
+	const struct content_failure *last;
+
+	if (c->failure_count == 0)
+		return false;
+	last = &c->failures[(c->failure_count - 1) % FAILURES_KEPT];
+	return sys_wall_ms() - last->when_ms < 1000 && strcmp(last->name, environment) == 0 &&
+	       strcmp(last->text, text) == 0;
+}
+
+void content_complain(struct content *c, const char *environment, int code, const struct err *why)
+{
+	bool said;
+
+	(void)pthread_mutex_lock(&c->lock);
+	said = just_said(c, environment, why->text);
+	if (!said) {
+		struct content_failure *f = &c->failures[c->failure_count++ % FAILURES_KEPT];
+
+		*f = (struct content_failure){ .when_ms = sys_wall_ms(), .code = code };
+		(void)snprintf(f->name, sizeof(f->name), "%s", environment);
+		(void)snprintf(f->text, sizeof(f->text), "%s", why->text);
+	}
+	(void)pthread_mutex_unlock(&c->lock);
+	if (!said)
+		log_line(LOG_ERROR, "environment '%s': %s", environment, why->text);
+}
+
 void content_failed(struct content *c, const struct generation *g, int code, const struct err *why)
 {
-	struct content_failure *f;
+	struct err full;
 
-	log_line(LOG_WARNING, "environment '%s', generation %" PRIu64 ": %s", generation_env(g),
-		 generation_number(g), why->text);
-	(void)pthread_mutex_lock(&c->lock);
-	f = &c->failures[c->failure_count++ % FAILURES_KEPT];
-	*f = (struct content_failure){ .when_ms = sys_wall_ms(), .code = code };
-	(void)snprintf(f->name, sizeof(f->name), "%s", generation_env(g));
-	(void)snprintf(f->text, sizeof(f->text), "%s", why->text);
-	(void)pthread_mutex_unlock(&c->lock);
+	err_set(&full, code, "generation %" PRIu64 ": %s", generation_number(g), why->text);
+	content_complain(c, generation_env(g), code, &full);
 }
 
 size_t content_failures(struct content *c, struct content_failure *ret, size_t max)

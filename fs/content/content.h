@@ -115,7 +115,12 @@ struct content_loaded {
 };
 size_t content_each(struct content *c, struct content_loaded *ret, size_t max);
 
-/* The latest failures that supply knows nothing of, newest first. */
+/* Something below an environment failed for a reason that supply knows nothing of (a pack, a
+ * manifest, a generation): into the log, and kept for content_failures(). A page that does not
+ * read is asked for again and again: what was just said is not said again within a second. */
+void content_complain(struct content *c, const char *environment, int code, const struct err *why);
+
+/* The latest of these failures, newest first. */
 struct content_failure {
 	char name[80]; /* the environment's */
 	int64_t when_ms;

@@ -22,7 +22,6 @@ struct ops {
 	gid_t gid;
 	bool no_open, no_opendir; /* the kernel understands ENOSYS for them */
 	_Atomic uint64_t requests;
-	_Atomic uint64_t complained_ns; /* when a read that failed was last logged */
 };
 
 /*

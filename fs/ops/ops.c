@@ -71,18 +71,6 @@ static int node_readlink(const struct ask *a, struct view *v, const struct node 
 	return 0;
 }
 
-/* A page that does not read is asked for again and again: one line a second says it. */
-static void complain(struct ops *o, struct view *v, const struct node *n, const struct err *why)
-{
-	uint64_t now = sys_now_ns(), last = atomic_load(&o->complained_ns);
-
-	if (now - last < 1000000000ULL ||
-	    !atomic_compare_exchange_strong(&o->complained_ns, &last, now))
-		return;
-	log_line(LOG_ERROR, "environment '%s', node %llx: %s", generation_env(view_generation(v)),
-		 (unsigned long long)n->ino, why->text);
-}
-
 static int node_read(struct ops *o, const struct ask *a, struct view *v, const struct node *n)
 {
 	struct err why = { 0 };
@@ -101,7 +89,7 @@ static int node_read(struct ops *o, const struct ask *a, struct view *v, const s
 	if (got >= 0)
 		(void)fuse_reply_buf(a->request, room, (size_t)got);
 	else
-		complain(o, v, n, &why);
+		content_complain(o->content, generation_env(view_generation(v)), (int)got, &why);
 	room_give(o->rooms, room);
 	return got < 0 ? -EIO : 0;
 }

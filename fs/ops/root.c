@@ -38,7 +38,7 @@ int root_lookup(struct ops *o, const struct ask *a)
 
 	r = r < 0 ? -ENOENT : content_environment(o->content, a->name, &head, &why);
 	if (r < 0 && r != -ENOENT) {
-		log_line(LOG_ERROR, "environment '%s': %s", a->name, why.text);
+		content_complain(o->content, a->name, r, &why);
 		return -EIO;
 	}
 	if (r == 0) {
