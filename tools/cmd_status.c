@@ -37,12 +37,18 @@ static void put_failures(const struct json *list, struct buf *out)
 
 	for (const struct json *v = json_next(&it); v; v = json_next(&it)) {
 		time_t when = (time_t)(number(v, "when_ms") / 1000);
+		const char *name = json_get_text(v, "name"), *error = json_get_text(v, "error");
 		char clock[32] = "";
 		struct tm tm;
 
+		if (!name || !error)
+			continue;
 		if (localtime_r(&when, &tm))
 			(void)strftime(clock, sizeof(clock), "%H:%M:%S", &tm);
-		buf_addf(out, "  failed    %s  %s\n", clock, json_get_text(v, "reason"));
+		buf_addf(out, "  failed    %s  ", clock);
+		if (!strstr(error, name))
+			buf_addf(out, "%s: ", name);
+		buf_addf(out, "%s\n", error);
 	}
 }
 
@@ -50,9 +56,9 @@ static void put_text(const struct json *s, struct buf *out)
 {
 	buf_addf(out, "%s  store %s  pid %llu  up %llu s\n", json_get_text(s, "mount"),
 		 json_get_text(s, "store"), (unsigned long long)number(s, "pid"),
-		 (unsigned long long)number(s, "uptime_seconds"));
+		 (unsigned long long)number(s, "uptime_s"));
 	buf_addf(out, "  parked    %llu requests\n",
-		 (unsigned long long)json_len(json_get(s, "parked")));
+		 (unsigned long long)number(s, "parked_requests"));
 	put_fetching(json_get(s, "fetching"), out);
 	put_failures(json_get(s, "failures"), out);
 }

@@ -94,12 +94,26 @@ static int verify(struct app *a, struct err *e)
 	return r == EXIT_DONE && v.faults ? EXIT_VERIFY : r;
 }
 
-/* Opens only the files: a damaged index is something to tell, not to mend in passing. */
+/*
+ * A damaged index is something to tell, not to mend in passing. A store that is none is not
+ * made one; but whoever may write opens it so, or the index, which cannot be read without
+ * writing beside it, would not be looked at.
+ */
+static int open_whole(const struct opts *o, struct store **ret, struct err *e)
+{
+	int r = open_files(o, STORE_READ, ret, e);
+
+	if (r < 0)
+		return r;
+	*ret = store_free(*ret);
+	return open_files(o, o->rebuild_index ? STORE_WRITE : STORE_ANY, ret, e);
+}
+
 int cmd_verify(const struct opts *o)
 {
 	struct app a = { .opts = o };
 	struct err e = { 0 };
-	int r = open_files(o, o->rebuild_index ? STORE_WRITE : STORE_READ, &a.store, &e);
+	int r = open_whole(o, &a.store, &e);
 
 	if (r == 0 && o->rebuild_index)
 		r = index_rebuild(a.store, rebuild_index, &e);
