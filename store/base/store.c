@@ -21,7 +21,7 @@ static int make_parents(const char *path, struct err *e)
 	char part[PATH_MAX];
 	int r;
 
-	for (size_t i = 1; path[i]; i++) {
+	for (size_t i = 1; path[0] && path[i]; i++) {
 		if (path[i] != '/' && path[i + 1])
 			continue;
 		(void)snprintf(part, sizeof(part), "%.*s", (int)(i + (path[i] != '/')), path);
@@ -166,6 +166,20 @@ struct store *store_free(struct store *st)
 	return NULL;
 }
 
+/* Whether the name still means the file that was opened and locked: another may have
+ * unlinked it before, and a third made it anew and hold that. */
+static int is_named(struct store *st, const char *name, int fd)
+{
+	struct stat held, there;
+	int r = sys_fstat(fd, &held);
+
+	if (r == 0)
+		r = sys_fstatat(st->tmp, name, &there, AT_SYMLINK_NOFOLLOW);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	return held.st_ino == there.st_ino && held.st_dev == there.st_dev;
+}
+
 int store_lock(struct store *st, const char *name, bool wait, int *ret_fd, struct err *e)
 {
 	char file[NAME_MAX];
@@ -174,7 +188,6 @@ int store_lock(struct store *st, const char *name, bool wait, int *ret_fd, struc
 	assert(st->tmp >= 0);
 	(void)snprintf(file, sizeof(file), LOCK_PREFIX "%s", name);
 	for (;;) {
-		struct stat held, there;
 		AUTO_FD fd = sys_openat(st->tmp, file, O_RDWR | O_CREAT, 0644);
 
 		if (fd < 0)
@@ -184,16 +197,13 @@ int store_lock(struct store *st, const char *name, bool wait, int *ret_fd, struc
 			return err_set(e, -EBUSY, "'%s' is locked by another process", name);
 		if (r < 0)
 			return err_set(e, r, "lock '%s': %s", name, strerror(-r));
-		/* The file may have been unlinked by its last holder meanwhile. */
-		r = sys_fstat(fd, &held);
-		if (r == 0)
-			r = sys_fstatat(st->tmp, file, &there, 0);
-		if (r == 0 && held.st_ino == there.st_ino) {
+		r = is_named(st, file, fd);
+		if (r < 0)
+			return err_set(e, r, "lock '%s': %s", name, strerror(-r));
+		if (r > 0) {
 			*ret_fd = TAKE_FD(fd);
 			return 0;
 		}
-		if (r < 0 && r != -ENOENT)
-			return err_set(e, r, "lock '%s': %s", name, strerror(-r));
 	}
 }
 
@@ -225,7 +235,7 @@ static int sweep_one(void *ctx, const char *name, unsigned char type)
 		return 0;
 	}
 	AUTO_FD fd = sys_openat(st->tmp, name, O_RDWR | O_NOFOLLOW, 0);
-	if (fd >= 0 && sys_flock(fd, LOCK_EX | LOCK_NB) == 0)
+	if (fd >= 0 && sys_flock(fd, LOCK_EX | LOCK_NB) == 0 && is_named(st, name, fd) > 0)
 		(void)sys_unlinkat(st->tmp, name, 0);
 	return 0;
 }

@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define LOCK_NAME_BYTES (ENV_NAME_BYTES_MAX + 8)
+
 int env_name_check(const char *name, struct err *e)
 {
 	size_t len = strlen(name);
@@ -83,16 +85,24 @@ static int check_expected(struct store *st, const char *name, uint64_t expected,
 		       name, now, expected);
 }
 
-int env_switch(struct store *st, const char *name, uint64_t expected, uint64_t number,
-	       struct err *e)
+/* Between looking at the pointer and changing it nobody else does. */
+static int lock_pointer(struct store *st, const char *name, char lock[LOCK_NAME_BYTES], int *ret_fd,
+			struct err *e)
 {
-	char lock[ENV_NAME_BYTES_MAX + 8], text[40];
-	int fd = -1, r = env_name_check(name, e), n;
+	int r = env_name_check(name, e);
 
 	if (r < 0)
 		return r;
-	(void)snprintf(lock, sizeof(lock), "env-%s", name);
-	r = store_lock(st, lock, true, &fd, e);
+	(void)snprintf(lock, LOCK_NAME_BYTES, "env-%s", name);
+	return store_lock(st, lock, true, ret_fd, e);
+}
+
+int env_switch(struct store *st, const char *name, uint64_t expected, uint64_t number,
+	       struct err *e)
+{
+	char lock[LOCK_NAME_BYTES], text[40];
+	int fd = -1, r = lock_pointer(st, name, lock, &fd, e), n;
+
 	if (r < 0)
 		return r;
 	r = check_expected(st, name, expected, e);
@@ -105,14 +115,21 @@ int env_switch(struct store *st, const char *name, uint64_t expected, uint64_t n
 
 int env_remove(struct store *st, const char *name, struct err *e)
 {
+	char lock[LOCK_NAME_BYTES];
 	uint64_t now;
-	int r = env_current(st, name, &now, e);
+	int fd = -1, r = lock_pointer(st, name, lock, &fd, e);
 
-	if (r < 0 && r != -EBADMSG)
+	if (r < 0)
 		return r;
+	r = env_current(st, name, &now, e);
+	if (r < 0 && r != -EBADMSG) {
+		store_unlock(st, lock, &fd);
+		return r;
+	}
 	r = sys_unlinkat(st->envs, name, 0);
 	if (r == 0)
 		r = sys_fsync(st->envs);
+	store_unlock(st, lock, &fd);
 	return r < 0 ? err_set(e, r, "environment '%s': remove: %s", name, strerror(-r)) : 0;
 }
 

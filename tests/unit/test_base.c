@@ -14,6 +14,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
 
 static void test_path(void)
 {
@@ -252,6 +254,7 @@ static void test_store(void)
 	CHECK(mkdtemp(dir) != NULL);
 	(void)snprintf(path, sizeof(path), "%s/deep/er", dir);
 	CHECK_INT(store_open(&st, path, STORE_READ, &e), -ENOENT);
+	CHECK_INT(store_open(&st, "", STORE_WRITE, &e), -ENOENT);
 	if (!CHECK_INT(store_open(&st, path, STORE_WRITE, &e), 0))
 		fprintf(stderr, "%s\n", e.text);
 	CHECK_INT(store_open(&again, path, STORE_READ, &e), 0);
@@ -266,6 +269,75 @@ static void test_store(void)
 	CHECK_INT(system(cmd), 0);
 }
 
+#define LOCKERS	   3
+#define RACE_NS	   300000000ULL
+#define RACE_PATHS "/dev/shm/envfs-test-XXXXXX", "/tmp/envfs-test-XXXXXX"
+
+struct lock_race {
+	struct store *st;
+	uint64_t end_ns;
+	_Atomic int holders, most;
+	_Atomic uint64_t rounds, failed;
+};
+
+static void *take_turns(void *race)
+{
+	struct lock_race *l = race;
+
+	while (sys_now_ns() < l->end_ns) {
+		int fd = -1, now;
+
+		if (store_lock(l->st, "race", true, &fd, NULL) < 0) {
+			atomic_fetch_add(&l->failed, 1);
+			continue;
+		}
+		now = atomic_fetch_add(&l->holders, 1) + 1;
+		if (now > atomic_load(&l->most))
+			atomic_store(&l->most, now);
+		sched_yield();
+		atomic_fetch_sub(&l->holders, 1);
+		atomic_fetch_add(&l->rounds, 1);
+		store_unlock(l->st, "race", &fd);
+	}
+	return NULL;
+}
+
+static void *sweep_always(void *race)
+{
+	struct lock_race *l = race;
+
+	while (sys_now_ns() < l->end_ns)
+		if (store_sweep(l->st, NULL) < 0)
+			atomic_fetch_add(&l->failed, 1);
+	return NULL;
+}
+
+/* A lock is held by one, also while its file is swept and made anew all the time. */
+static void test_lock_race(void)
+{
+	char places[][32] = { RACE_PATHS }, cmd[96];
+	char *dir = places[access("/dev/shm", W_OK) == 0 ? 0 : 1];
+	struct lock_race l = { 0 };
+	pthread_t threads[LOCKERS + 2];
+
+	test_case = "locks and sweeps";
+	CHECK(mkdtemp(dir) != NULL);
+	CHECK_INT(store_open(&l.st, dir, STORE_WRITE, NULL), 0);
+	l.end_ns = sys_now_ns() + RACE_NS;
+	for (size_t i = 0; i < ARRAY_LEN(threads); i++)
+		CHECK_INT(pthread_create(&threads[i], NULL, i < LOCKERS ? take_turns : sweep_always,
+					 &l),
+			  0);
+	for (size_t i = 0; i < ARRAY_LEN(threads); i++)
+		(void)pthread_join(threads[i], NULL);
+	CHECK_INT(l.most, 1);
+	CHECK_INT(l.failed, 0);
+	CHECK(l.rounds > 10);
+	l.st = store_free(l.st);
+	(void)snprintf(cmd, sizeof(cmd), "rm -rf %s", dir);
+	CHECK_INT(system(cmd), 0);
+}
+
 int main(void)
 {
 	test_path();
@@ -275,5 +347,6 @@ int main(void)
 	test_buf();
 	test_hash();
 	test_store();
+	test_lock_race();
 	return test_end();
 }

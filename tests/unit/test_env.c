@@ -7,6 +7,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
 
 static char dir[] = "/tmp/envfs-test-XXXXXX";
 
@@ -205,6 +207,41 @@ static void test_pointers(struct store *st)
 	CHECK_INT(env_remove(st, "x", &e), -ENOENT);
 }
 
+struct removal {
+	struct store *st;
+	_Atomic bool done;
+	int code;
+};
+
+static void *remove_it(void *removal)
+{
+	struct removal *rm = removal;
+
+	rm->code = env_remove(rm->st, "locked", NULL);
+	atomic_store(&rm->done, true);
+	return NULL;
+}
+
+/* Who switches has looked at the pointer and is about to write it: a removal in between would
+ * be undone. */
+static void test_remove_waits(struct store *st)
+{
+	struct removal rm = { .st = st };
+	pthread_t thread;
+	int fd = -1;
+
+	test_case = "remove waits for a switch";
+	CHECK_INT(env_switch(st, "locked", 0, 7, NULL), 0);
+	CHECK_INT(store_lock(st, "env-locked", true, &fd, NULL), 0);
+	CHECK_INT(pthread_create(&thread, NULL, remove_it, &rm), 0);
+	(void)usleep(100000);
+	CHECK(!atomic_load(&rm.done));
+	store_unlock(st, "env-locked", &fd);
+	(void)pthread_join(thread, NULL);
+	CHECK_INT(rm.code, 0);
+	CHECK_INT(env_remove(st, "locked", NULL), -ENOENT);
+}
+
 int main(void)
 {
 	AUTO(store_freep) struct store *st = NULL;
@@ -219,6 +256,7 @@ int main(void)
 	test_generations(st, ix);
 	test_pointers(st);
 	test_damage(st);
+	test_remove_waits(st);
 	(void)snprintf(cmd, sizeof(cmd), "rm -rf %s", dir);
 	CHECK_INT(system(cmd), 0);
 	return test_end();
