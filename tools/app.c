@@ -149,6 +149,7 @@ int app_open(struct app *a, const struct opts *o, int needs, struct err *e)
 			.worker = a->worker,
 			.credentials = a->credentials,
 			.offline = a->offline,
+			.stall_ms = a->config->fetch.stall_ms,
 		};
 
 		r = supply_open(&a->supply, &so, e);

@@ -85,8 +85,10 @@ static int on_entry(void *ctx, const struct pkg_entry *entry, struct err *e)
 	struct work *w = ctx;
 	struct now *now = &w->now;
 	const struct pkg_row *row;
-	int r;
+	int r = w->in->alive(w->in->ctx, e);
 
+	if (r < 0)
+		return r;
 	now->entry = *entry;
 	assert(entry->path_len <= PATH_BYTES_MAX && entry->target_len <= LINK_BYTES_MAX &&
 	       entry->link_to_len <= PATH_BYTES_MAX);
@@ -110,8 +112,10 @@ static int on_entry(void *ctx, const struct pkg_entry *entry, struct err *e)
 static int on_bytes(void *ctx, const void *bytes, size_t len, struct err *e)
 {
 	struct work *w = ctx;
-	int r;
+	int r = w->in->alive(w->in->ctx, e);
 
+	if (r < 0)
+		return r;
 	if (!w->now.object_open)
 		return err_set(e, -EBADMSG, "'%s': bytes follow what is no file", w->now.path);
 	if (w->now.finder) {

@@ -23,6 +23,9 @@ struct ingest {
 	int fd;			     /* all of it */
 	uint64_t size;
 	enum pkg_format format;
+	/* Called again and again while bytes arrive; what it returns below 0 ends it. */
+	int (*alive)(void *ctx, struct err *e);
+	void *ctx;
 };
 
 /* The artifact's lock is held by the caller. -EBADMSG and -EFBIG: refused. */

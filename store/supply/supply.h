@@ -27,6 +27,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define REFUSAL_SECONDS 60
+
 struct supply;
 
 /* What is wanted. package and sha256 are always known. Texts are copied. */
@@ -48,6 +50,8 @@ struct supply_options {
 	struct credentials *credentials; /* borrowed */
 	bool offline;			 /* what is missing is -ENONET */
 	int threads;			 /* ingest threads; 0: 2 */
+	int stall_ms;			 /* fetch's; 0: 30000 */
+	int refusal_ms;			 /* 0: REFUSAL_SECONDS */
 };
 
 int supply_open(struct supply **ret, const struct supply_options *o, struct err *e) MUST_CHECK;

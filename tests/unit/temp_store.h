@@ -30,13 +30,13 @@ static inline int temp_remove_one(const char *path, const struct stat *sb, int t
 
 static inline void temp_store_make(struct temp_store *t)
 {
-	const char *base = getenv("TMPDIR");
+	const char *below = getenv("TMPDIR");
 	struct err e = { 0 };
 
 	/* Tests sync a lot; where that costs nothing is best. */
-	if (!base)
-		base = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
-	(void)snprintf(t->dir, sizeof(t->dir), "%s/envfs-test-XXXXXX", base);
+	if (!below)
+		below = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+	(void)snprintf(t->dir, sizeof(t->dir), "%s/envfs-test-XXXXXX", below);
 	if (!mkdtemp(t->dir) || store_open(&t->st, t->dir, STORE_WRITE, &e) < 0) {
 		fprintf(stderr, "no store in %s: %s\n", t->dir, e.text);
 		exit(1);
