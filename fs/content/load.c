@@ -149,9 +149,11 @@ static int find_manifest(struct content *c, struct loaded *l, uint32_t slot, enu
 	return 0;
 }
 
-/* Every package: open, or asked for. */
-static int scan(struct content *c, struct loaded *l, struct err *e)
+/* Every package: open, or asked for. *ret_missing: how many were not open yet; also one
+ * whose listing is answered meanwhile is opened only by the next scan. */
+static int scan(struct content *c, struct loaded *l, uint32_t *ret_missing, struct err *e)
 {
+	*ret_missing = 0;
 	for (uint32_t i = 0; i < l->count; i++) {
 		struct err why = { 0 };
 		enum have have;
@@ -159,6 +161,7 @@ static int scan(struct content *c, struct loaded *l, struct err *e)
 
 		if (r < 0)
 			return r;
+		*ret_missing += have != HAVE_IT;
 		if (have != HAVE_TO_ASK)
 			continue;
 		r = package_ask(c, l->generation, i, SUPPLY_LISTED, &why);
@@ -258,6 +261,7 @@ static int finish(struct content *c, struct loaded *l, struct err *e)
 static void load_one(struct content *c, struct loaded *l)
 {
 	struct err why = { 0 };
+	uint32_t missing;
 	bool complete;
 	int r;
 
@@ -272,9 +276,9 @@ static void load_one(struct content *c, struct loaded *l)
 	memset(l->counted, 0, (size_t)l->count * sizeof(*l->counted));
 	l->pending = 1;
 	(void)pthread_mutex_unlock(&c->lock);
-	r = scan(c, l, &why);
+	r = scan(c, l, &missing, &why);
 	(void)pthread_mutex_lock(&c->lock);
-	complete = r == 0 && l->state == LOADED_LISTING && l->pending == 1;
+	complete = r == 0 && l->state == LOADED_LISTING && missing == 0;
 	if (r == 0 && !complete && l->state == LOADED_LISTING)
 		one_less(c, l);
 	(void)pthread_mutex_unlock(&c->lock);

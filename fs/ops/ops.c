@@ -155,12 +155,18 @@ static int try_answer(struct ops *o, const struct ask *a, struct content_wait *r
 	}
 }
 
+/* That it is stopping is nothing to programs: they get EIO. */
+static void reply_error(fuse_req_t req, int code)
+{
+	(void)fuse_reply_err(req, code == -ESHUTDOWN ? EIO : -code);
+}
+
 static int on_again(void *ctx, const struct ask *a, struct content_wait *ret)
 {
 	int r = try_answer(ctx, a, ret);
 
 	if (r < 0 && r != -EINPROGRESS) {
-		(void)fuse_reply_err(a->request, -r);
+		reply_error(a->request, r);
 		r = 0;
 	}
 	return r;
@@ -211,7 +217,7 @@ static void ask(fuse_req_t req, struct ask a)
 	if (r == -EINPROGRESS)
 		r = park_add(o->park, &a, &w);
 	if (r < 0)
-		(void)fuse_reply_err(req, r == -ESHUTDOWN ? EIO : -r);
+		reply_error(req, r);
 }
 
 static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
