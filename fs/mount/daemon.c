@@ -49,6 +49,7 @@ static int open_network(struct daemon *d, struct err *e)
 	if (r < 0)
 		return r;
 	so.fetcher = d->fetcher;
+	so.stall_ms = fo.stall_ms;
 	so.credentials = d->credentials;
 	return supply_open(&d->supply, &so, e);
 }
@@ -135,17 +136,20 @@ int daemon_begin(struct daemon *d, const struct mount_options *o, struct err *e)
 	return r;
 }
 
-/* What answers requests goes last: until then a parked one can still be refused. */
+/* What answers requests goes last: until then a parked one can still be refused. Supply's
+ * threads give notices until they are gone. */
 void daemon_end(struct daemon *d)
 {
 	if (d->ops)
 		park_close(ops_park(d->ops));
 	server_end(d);
-	d->notify = notify_free(d->notify);
+	if (d->notify)
+		notify_stop(d->notify);
 	d->session = session_free(d->session);
 	if (d->content)
 		content_stop(d->content);
 	d->supply = supply_free(d->supply);
+	d->notify = notify_free(d->notify);
 	d->content = content_free(d->content);
 	d->ops = ops_free(d->ops);
 	d->packs = packs_free(d->packs);

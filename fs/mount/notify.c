@@ -23,7 +23,7 @@ struct notify {
 	pthread_cond_t work;
 	struct notice notices[NOTICES_MAX]; /* a ring */
 	size_t first, count;
-	bool stopping;
+	bool stopping, joined;
 	pthread_t thread;
 };
 
@@ -128,17 +128,25 @@ int notify_open(struct notify **ret, struct fuse_session *se, struct err *e)
 	return 0;
 }
 
-struct notify *notify_free(struct notify *n)
+void notify_stop(struct notify *n)
 {
-	if (!n)
-		return NULL;
+	if (n->joined)
+		return;
 	(void)pthread_mutex_lock(&n->lock);
 	n->stopping = true;
 	(void)pthread_cond_signal(&n->work);
 	(void)pthread_mutex_unlock(&n->lock);
 	(void)pthread_join(n->thread, NULL);
+	n->joined = true;
 	while (n->count > 0)
 		view_free(take_first(n).old);
+}
+
+struct notify *notify_free(struct notify *n)
+{
+	if (!n)
+		return NULL;
+	notify_stop(n);
 	(void)pthread_cond_destroy(&n->work);
 	(void)pthread_mutex_destroy(&n->lock);
 	free(n);
@@ -148,14 +156,14 @@ struct notify *notify_free(struct notify *n)
 void notify_stale(struct notify *n, const char *name, struct view *old)
 {
 	(void)pthread_mutex_lock(&n->lock);
-	if (n->count < NOTICES_MAX && strlen(name) <= ENV_NAME_BYTES_MAX) {
+	if (!n->stopping && n->count < NOTICES_MAX && strlen(name) <= ENV_NAME_BYTES_MAX) {
 		struct notice *nt = &n->notices[(n->first + n->count) % NOTICES_MAX];
 
 		(void)snprintf(nt->name, sizeof(nt->name), "%s", name);
 		nt->old = old ? view_ref(old) : NULL;
 		n->count++;
 		(void)pthread_cond_signal(&n->work);
-	} else {
+	} else if (!n->stopping) {
 		log_line(LOG_WARNING, "too many notices: '%s' expires by itself", name);
 	}
 	(void)pthread_mutex_unlock(&n->lock);

@@ -16,6 +16,9 @@
 struct notify;
 
 int notify_open(struct notify **ret, struct fuse_session *se, struct err *e) MUST_CHECK;
+/* From here on names are dropped; returns when the kernel is told nothing any more. To be
+ * called while requests are still answered: the kernel may hold a directory until then. */
+void notify_stop(struct notify *n);
 struct notify *notify_free(struct notify *n);
 AUTO_FREE_FN(notify)
 

@@ -135,7 +135,21 @@ static void end_by_force(struct daemon *d)
 	if (daemon_unmount(d, true, &why) < 0)
 		log_line(LOG_ERROR, "%s", why.text);
 	remove_socket(d);
+	notify_stop(d->notify);
 	session_end(d->session);
+}
+
+/* Also when somebody asks so often that listening never times out. */
+static void tidy(struct daemon *d, uint64_t *last_ns)
+{
+	uint64_t now = sys_now_ns();
+
+	if (now - *last_ns < TIDY_MS * 1000000ULL)
+		return;
+	*last_ns = now;
+	content_trim(d->content);
+	detach_trim_log();
+	(void)malloc_trim(0); /* what storing packages left behind */
 }
 
 enum heard { SIGNALS, ENDED, LISTENER, OWNER, HEARD };
@@ -150,16 +164,14 @@ static void *listen_run(void *daemon)
 		[OWNER] = { .fd = d->options->owned ? d->options->owner_fd : -1, .events = POLLIN },
 	};
 
+	uint64_t tidied_ns = sys_now_ns();
+
 	for (;;) {
 		int n = poll(fds, HEARD, TIDY_MS);
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n == 0) {
-			content_trim(d->content);
-			detach_trim_log();
-			(void)malloc_trim(0); /* what storing packages left behind */
-		}
+		tidy(d, &tidied_ns);
 		if (fds[ENDED].revents)
 			return NULL;
 		if ((fds[SIGNALS].revents && on_signal(d)) ||

@@ -3,6 +3,7 @@
 
 #include "base/auto.h"
 #include "base/limits.h"
+#include "base/sys.h"
 #include "mount/control.h"
 
 #include <fcntl.h>
@@ -52,11 +53,21 @@ int wire_send(int fd, const void *bytes, size_t len, struct err *e)
 	return r < 0 ? r : send_all(fd, bytes, len, e);
 }
 
+/* Not only each piece has its time, but all of them together: once more the same. */
 static int receive_all(int fd, char *room, size_t len, struct err *e)
 {
+	struct timeval tv = { 0 };
+	socklen_t tv_len = sizeof(tv);
+	uint64_t begun = sys_now_ns(), limit;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, &tv_len) < 0)
+		return err_sys(e, "control socket");
+	limit = (uint64_t)tv.tv_sec * 1000000000 + (uint64_t)tv.tv_usec * 1000;
 	while (len > 0) {
 		ssize_t n = recv(fd, room, len, 0);
 
+		if (n > 0 && (size_t)n < len && limit && sys_now_ns() - begun > limit)
+			return err_set(e, -ETIMEDOUT, "control socket: the message dawdles");
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno == EAGAIN)
