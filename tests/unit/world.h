@@ -221,8 +221,8 @@ static inline void world_generation(struct world *w, const struct recipe *recipe
 		char key[200];
 
 		snprintf(fn[i], sizeof(fn[i]), "%s-%s-0.conda", r->name, version);
-		snprintf(url[i], sizeof(url[i]), "https://h/c/noarch/%s", fn[i]);
-		snprintf(key, sizeof(key), "%p %s", (const void *)r->things, fn[i]);
+		snprintf(url[i], sizeof(url[i]), "https://h/c/noarch/%.150s", fn[i]);
+		snprintf(key, sizeof(key), "%p %.150s", (const void *)r->things, fn[i]);
 		packages[i] = (struct gen_package){
 			.size = 1000 + i,
 			.name = r->name,
