@@ -3,7 +3,6 @@
 
 #include "base/auto.h"
 #include "base/limits.h"
-#include "base/url.h"
 #include "spec/envfile.h"
 #include "ui/progress.h"
 #include "ui/say.h"
@@ -46,31 +45,6 @@ const char **channel_names(struct app *a, const struct envfile *f, size_t *ret_c
 	}
 	*ret_count = n;
 	return names;
-}
-
-const char *spec_shown(struct texts *t, const char *spec)
-{
-	AUTO_BUF text = BUF(2 * URL_BYTES_MAX);
-
-	if (!url_has_credentials(spec))
-		return spec;
-	url_strip(spec, &text);
-	return texts_keep(t, text.bytes);
-}
-
-struct solve_job *spec_jobs(struct app *a, const struct envfile *f, size_t *ret_count)
-{
-	const struct opts *o = a->opts;
-	size_t given = o->rest_count, count = given + (f ? f->spec_count : 0);
-	struct solve_job *jobs = texts_alloc(&a->texts, count, sizeof(*jobs));
-
-	for (size_t i = 0; i < count; i++) {
-		const char *spec = i < given ? o->rest[i] : f->specs[i - given];
-
-		jobs[i] = (struct solve_job){ JOB_INSTALL, spec_shown(&a->texts, spec) };
-	}
-	*ret_count = count;
-	return jobs;
 }
 
 static void show_download(void *ctx, const char *what, uint64_t bytes, uint64_t total)

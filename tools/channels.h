@@ -26,10 +26,4 @@ void sources_done(struct sources *s);
 struct envfile;
 const char **channel_names(struct app *a, const struct envfile *f, size_t *ret_count);
 
-/* A spec as it may be kept and said: without the credentials of a channel's URL in it. */
-const char *spec_shown(struct texts *t, const char *spec);
-
-/* The specs of the command line, then those of the file (NULL: none), as jobs. */
-struct solve_job *spec_jobs(struct app *a, const struct envfile *f, size_t *ret_count);
-
 #endif

@@ -6,6 +6,7 @@
 #include "input.h"
 #include "plan.h"
 #include "spec/matchspec.h"
+#include "specs.h"
 #include "ui/say.h"
 
 #include <errno.h>

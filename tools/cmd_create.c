@@ -5,6 +5,7 @@
 #include "env/env.h"
 #include "input.h"
 #include "plan.h"
+#include "specs.h"
 #include "ui/say.h"
 
 #include <errno.h>
@@ -80,7 +81,7 @@ int cmd_create(const struct opts *o)
 	if (o->file)
 		r = input_read(&f, o->file, &e);
 	if (r == 0 && !choose_name(o, f))
-		return say_usage("create: give -n NAME (the file names none)");
+		return say_usage("create: give -n NAME%s", f ? " (the file names none)" : "");
 	if (r == 0)
 		r = app_open(&a, o, APP_WRITE | APP_SUPPLY, &e);
 	if (r == 0)

@@ -5,6 +5,7 @@
 #include "channels.h"
 #include "input.h"
 #include "plan.h"
+#include "specs.h"
 #include "ui/say.h"
 
 #include <errno.h>

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 /* DIR, --mount, ENVFS_MOUNT, the default. */
 static int choose_dir(const struct opts *o, char ret[PATH_MAX], bool *ret_default, struct err *e)
@@ -23,13 +24,13 @@ static int choose_dir(const struct opts *o, char ret[PATH_MAX], bool *ret_defaul
 	return *ret_default ? default_mount(ret, e) : absolute_path(given, ret, e);
 }
 
-static int answer_mounted(const struct opts *o, const char *dir)
+static int answer(const struct opts *o, const char *dir, const char *what)
 {
 	AUTO_BUF out = BUF(MIB);
 	struct jsonw w = JSONW(&out, 2);
 
 	if (!o->json) {
-		say_note("mounted at %s", dir);
+		say_note("%s is %s", dir, what);
 		return EXIT_DONE;
 	}
 	jsonw_object(&w);
@@ -66,8 +67,11 @@ static int do_mount(const struct opts *o, struct err *e)
 			     : o->verbose   ? LOG_INFO
 					    : LOG_NOTE,
 	};
+	if (!is_default && access(dir, F_OK) < 0)
+		return err_set(e, -errno, "mount point '%s': %s: make the folder first", dir,
+			       strerror(errno));
 	r = mount_run(&mo, e);
-	return r < 0 || o->foreground ? r : answer_mounted(o, dir);
+	return r < 0 || o->foreground ? r : answer(o, dir, "mounted");
 }
 
 int cmd_mount(const struct opts *o)
@@ -97,6 +101,5 @@ int cmd_umount(const struct opts *o)
 			&e, r == -EBUSY ? "'envfs umount --lazy' detaches it; programs keep what "
 					  "they have open.\n"
 					: NULL);
-	say_note("%s is unmounted", dir);
-	return EXIT_DONE;
+	return answer(o, dir, "unmounted");
 }

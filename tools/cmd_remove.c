@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * remove: what is left is a subset of what is there, so nothing has to be solved
- * and no channel is asked: the named packages, what depends on them, and what
- * nothing needs any more go.
+ * remove: what is left is a subset of what is there, so no channel is asked: the
+ * named packages, what depends on them, and what nothing needs any more go.
  */
 #include "base/auto.h"
-#include "base/limits.h"
-#include "channels.h"
 #include "installed.h"
 #include "plan.h"
-#include "spec/matchspec.h"
+#include "specs.h"
 #include "ui/say.h"
 
 #include <errno.h>
@@ -19,186 +16,140 @@ struct removal {
 	struct plan *plan;
 	struct solve_installed *installed; /* of all packages */
 	uint32_t count;
-	const char ***needs; /* per package: names it depends on, NULL at the end */
-	bool *gone;
+	struct solve_job *jobs; /* what goes, then the requests */
+	size_t named_count, job_count;
 };
 
-static int load_needs(struct removal *rm, struct err *e)
+/* An explicit environment has no requests but what it holds. */
+static void make_jobs(struct removal *rm)
 {
-	struct app *a = rm->plan->app;
-	struct texts *t = &a->texts;
+	const struct plan *p = rm->plan;
+	struct app *a = p->app;
+	const struct opts *o = a->opts;
+	size_t requests = p->explicit_list ? rm->count : p->spec_count;
 
-	rm->needs = texts_alloc(t, rm->count, sizeof(*rm->needs));
-	for (uint32_t i = 0; i < rm->count; i++) {
-		const struct solve_installed *in = &rm->installed[i];
-		bool pip =
-			a->config->add_pip_as_python_dependency && strcmp(in->name, "python") == 0;
-
-		rm->needs[i] = texts_alloc(t, in->depend_count + 2, sizeof(**rm->needs));
-		for (size_t k = 0; k < in->depend_count; k++) {
-			AUTO(matchspec_freep) struct matchspec *m = NULL;
-			int r = matchspec_parse(&m, in->depends[k], e);
-
-			if (r < 0)
-				return err_wrap(e, r, "package '%s'", in->name);
-			rm->needs[i][k] = texts_keep(t, matchspec_name(m));
-		}
-		/* python keeps pip, but pip's going does not take python along. */
-		if (pip)
-			rm->needs[i][in->depend_count] = "pip";
-	}
-	return 0;
+	rm->jobs = texts_alloc(&a->texts, o->rest_count + requests, sizeof(*rm->jobs));
+	rm->named_count = o->rest_count;
+	for (size_t i = 0; i < o->rest_count; i++)
+		rm->jobs[rm->job_count++] =
+			(struct solve_job){ JOB_REMOVE, spec_shown(&a->texts, o->rest[i]) };
+	for (size_t i = 0; i < requests; i++)
+		rm->jobs[rm->job_count++] =
+			(struct solve_job){ JOB_KEEP, p->explicit_list ? rm->installed[i].name
+								       : p->specs[i] };
 }
 
-static int mark_named(struct removal *rm, const char *text, struct err *e)
+static int ask(const struct removal *rm, bool prune, struct solution **ret, struct err *e)
 {
-	AUTO(matchspec_freep) struct matchspec *m = NULL;
-	bool found = false;
-	int r = matchspec_parse(&m, text, e);
+	struct solve_request rq = {
+		.jobs = rm->jobs,
+		.job_count = rm->job_count,
+		.installed = rm->installed,
+		.installed_count = rm->count,
+		.add_pip = rm->plan->app->config->add_pip_as_python_dependency,
+		.prune = prune,
+	};
+	int r = solve(ret, &rq, NULL, e);
 
-	if (r < 0)
-		return r;
-	for (uint32_t i = 0; i < rm->count; i++) {
-		const struct solve_installed *in = &rm->installed[i];
-		struct match_target target = {
-			.name = in->name,
-			.version_text = in->version,
-			.build = in->build,
-			.build_number = in->build_number,
-			.subdir = in->subdir,
-			.channel = in->channel_url,
-			.channel_url = in->channel_url,
-			.fn = in->fn,
-			.url = in->url,
-		};
-
-		if (matchspec_matches(m, &target))
-			rm->gone[i] = found = true;
-	}
-	if (!found)
-		return err_set(e, -ENOENT, "no package of environment '%s' matches '%s'",
-			       rm->plan->env, text);
-	return 0;
+	return r < 0 ? err_wrap(e, r, "environment '%s'", rm->plan->env) : 0;
 }
 
-static bool is_gone(const struct removal *rm, const char *name)
+static bool stays(const struct solution *s, const char *name)
 {
-	for (uint32_t i = 0; i < rm->count; i++)
-		if (strcmp(rm->installed[i].name, name) == 0)
-			return rm->gone[i];
+	for (size_t i = 0; i < s->count; i++)
+		if (strcmp(s->list[i].name, name) == 0)
+			return true;
 	return false;
 }
 
+/* The first dependency of package i that goes; NULL: it was named itself. */
+static int find_reason(const struct removal *rm, const struct solution *s, uint32_t i,
+		       const char **ret, struct err *e)
+{
+	const struct solve_installed *in = &rm->installed[i];
+	struct texts *t = &rm->plan->app->texts;
+	const char *name;
+	int r = 0;
+
+	*ret = NULL;
+	for (size_t k = 0; r == 0 && k < rm->named_count; k++) {
+		r = spec_name(t, rm->jobs[k].spec, &name, e);
+		if (r == 0 && strcmp(name, in->name) == 0)
+			return 0;
+	}
+	for (size_t k = 0; r == 0 && k < in->depend_count && !*ret; k++) {
+		r = spec_name(t, in->depends[k], &name, e);
+		for (uint32_t j = 0; r == 0 && j < rm->count; j++)
+			if (strcmp(rm->installed[j].name, name) == 0 && !stays(s, name))
+				*ret = name;
+	}
+	return r;
+}
+
 /* Names what is taken along. */
-static void mark_dependents(struct removal *rm)
+static int say_dependents(const struct removal *rm, struct err *e)
 {
-	for (bool more = true; more;) {
-		more = false;
-		for (uint32_t i = 0; i < rm->count; i++) {
-			for (size_t k = 0; !rm->gone[i] && k < rm->installed[i].depend_count; k++) {
-				if (!is_gone(rm, rm->needs[i][k]))
-					continue;
-				rm->gone[i] = more = true;
-				say_note("%s needs %s: it goes too", rm->installed[i].name,
-					 rm->needs[i][k]);
-			}
-		}
+	AUTO(solution_freep) struct solution *s = NULL;
+	int r = ask(rm, false, &s, e);
+
+	for (uint32_t i = 0; r == 0 && i < rm->count; i++) {
+		const char *needs;
+
+		if (stays(s, rm->installed[i].name))
+			continue;
+		r = find_reason(rm, s, i, &needs, e);
+		if (r == 0 && needs)
+			say_note("%s needs %s: it goes too", rm->installed[i].name, needs);
 	}
-}
-
-static void mark_needed(struct removal *rm, bool *needed, const char *name)
-{
-	for (uint32_t i = 0; i < rm->count; i++)
-		if (!rm->gone[i] && strcmp(rm->installed[i].name, name) == 0)
-			needed[i] = true;
-}
-
-/* What neither a request nor a needed package names. */
-static int prune(struct removal *rm, struct err *e)
-{
-	struct plan *p = rm->plan;
-	bool *needed = texts_alloc(&p->app->texts, rm->count, sizeof(*needed));
-	bool *seen = texts_alloc(&p->app->texts, rm->count, sizeof(*seen));
-
-	if (p->explicit_list)
-		return 0; /* all of it was asked for */
-	for (size_t i = 0; i < p->spec_count; i++) {
-		AUTO(matchspec_freep) struct matchspec *m = NULL;
-		int r = matchspec_parse(&m, p->specs[i], e);
-
-		if (r < 0)
-			return r;
-		mark_needed(rm, needed, matchspec_name(m));
-	}
-	for (bool more = true; more;) {
-		more = false;
-		for (uint32_t i = 0; i < rm->count; i++) {
-			if (!needed[i] || seen[i])
-				continue;
-			seen[i] = more = true;
-			for (const char **name = rm->needs[i]; *name; name++)
-				mark_needed(rm, needed, *name);
-		}
-	}
-	for (uint32_t i = 0; i < rm->count; i++)
-		rm->gone[i] = rm->gone[i] || !needed[i];
-	return 0;
+	return r;
 }
 
 /* Requests whose package is gone are no requests any more. */
-static int keep_requests(struct removal *rm, struct err *e)
+static int take_rest(struct removal *rm, const struct solution *s, struct err *e)
 {
 	struct plan *p = rm->plan;
+	struct texts *t = &p->app->texts;
+	const char **specs = texts_alloc(t, p->spec_count, sizeof(*specs));
 	size_t n = 0;
 
 	for (size_t i = 0; i < p->spec_count; i++) {
-		AUTO(matchspec_freep) struct matchspec *m = NULL;
-		int r = matchspec_parse(&m, p->specs[i], e);
+		const char *name;
+		int r = spec_name(t, p->specs[i], &name, e);
 
 		if (r < 0)
 			return r;
-		if (!is_gone(rm, matchspec_name(m)))
-			p->specs[n++] = p->specs[i];
+		if (stays(s, name))
+			specs[n++] = p->specs[i];
 	}
+	p->specs = specs;
 	p->spec_count = n;
+	p->packages = texts_alloc(t, s->count, sizeof(*p->packages));
+	for (size_t i = 0; i < s->count; i++)
+		generation_package(p->before, (uint32_t)s->list[i].installed,
+				   &p->packages[p->count++]);
 	return 0;
-}
-
-static void keep_packages(struct removal *rm)
-{
-	struct plan *p = rm->plan;
-
-	p->packages = texts_alloc(&p->app->texts, rm->count, sizeof(*p->packages));
-	for (uint32_t i = 0; i < rm->count; i++)
-		if (!rm->gone[i])
-			generation_package(p->before, i, &p->packages[p->count++]);
 }
 
 static int remove_packages(struct app *a, struct err *e)
 {
 	AUTO(plan_done) struct plan p = { 0 };
-	const struct opts *o = a->opts;
+	AUTO(solution_freep) struct solution *s = NULL;
 	struct removal rm = { .plan = &p };
-	int r = plan_begin_change(&p, a, o->name, e);
+	int r = plan_begin_change(&p, a, a->opts->name, e);
 
 	if (r == 0)
 		r = installed_load(a, p.before, &rm.installed, e);
 	if (r < 0)
 		return r;
 	rm.count = generation_count(p.before);
-	rm.gone = texts_alloc(&a->texts, rm.count, sizeof(*rm.gone));
-	r = load_needs(&rm, e);
-	for (size_t i = 0; r == 0 && i < o->rest_count; i++)
-		r = mark_named(&rm, spec_shown(&a->texts, o->rest[i]), e);
+	make_jobs(&rm);
+	r = say_dependents(&rm, e);
+	if (r == 0)
+		r = ask(&rm, !a->opts->no_prune_deps, &s, e);
+	if (r == 0)
+		r = take_rest(&rm, s, e);
 	if (r < 0)
 		return r;
-	mark_dependents(&rm);
-	r = keep_requests(&rm, e);
-	if (r == 0 && !o->no_prune_deps)
-		r = prune(&rm, e);
-	if (r < 0)
-		return r;
-	keep_packages(&rm);
 	p.platform = generation_platform(p.before);
 	p.priority = a->config->channel_priority;
 	return plan_carry_out(&p, false, e);

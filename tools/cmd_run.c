@@ -67,8 +67,9 @@ static int look(struct app *a, const char *mount_dir, enum sight *ret, struct er
 	else if (pinned && stat(texts_printf(&a->texts, "%s/%s", all, a->opts->name), &st) == 0)
 		*ret = SIGHT_OTHER;
 	else
-		return err_sys(e, "'%s' is not there: 'envfs status' shows what is mounted",
-			       prefix);
+		return err_set(e, -errno,
+			       "'%s' is not there (%s): 'envfs status' shows what is mounted",
+			       prefix, strerror(errno));
 	return 0;
 }
 

@@ -8,6 +8,7 @@
 #include "dist.h"
 #include "spec/matchspec.h"
 #include "spec/version.h"
+#include "specs.h"
 #include "ui/say.h"
 #include "ui/table.h"
 

@@ -18,19 +18,6 @@ struct supply_artifact artifact_of(const struct gen_package *p, struct texts *te
 	};
 }
 
-static const char *const *text_list(struct texts *t, const struct json *j, size_t *ret_count)
-{
-	const char **list = texts_alloc(t, json_len(j) + 1, sizeof(*list));
-	struct json_iter it = json_iter(j);
-	size_t n = 0;
-
-	for (const struct json *v = json_next(&it); v; v = json_next(&it))
-		if (json_text(v))
-			list[n++] = texts_keep(t, json_text(v));
-	*ret_count = n;
-	return list;
-}
-
 static int from_json(struct texts *t, const char *text, size_t len, struct solve_installed *ret,
 		     struct err *e)
 {
@@ -43,8 +30,8 @@ static int from_json(struct texts *t, const char *text, size_t len, struct solve
 	root = json_root(doc);
 	(void)json_u64(json_get(root, "build_number"), &ret->build_number);
 	(void)json_u64(json_get(root, "timestamp"), &ret->timestamp_ms);
-	ret->depends = text_list(t, json_get(root, "depends"), &ret->depend_count);
-	ret->constrains = text_list(t, json_get(root, "constrains"), &ret->constrain_count);
+	ret->depends = texts_json(t, json_get(root, "depends"), &ret->depend_count);
+	ret->constrains = texts_json(t, json_get(root, "constrains"), &ret->constrain_count);
 	ret->track_features = texts_keep(t, json_get_text(root, "track_features"));
 	ret->python_site_packages_path_set =
 		json_get_text(root, "python_site_packages_path") != NULL;

@@ -20,19 +20,6 @@ void plan_done(struct plan *p)
 	p->before = generation_free(p->before);
 }
 
-static const char **text_list(struct texts *t, const struct json *j, size_t *ret_count)
-{
-	const char **list = texts_alloc(t, json_len(j) + 1, sizeof(*list));
-	struct json_iter it = json_iter(j);
-	size_t n = 0;
-
-	for (const struct json *v = json_next(&it); v; v = json_next(&it))
-		if (json_text(v))
-			list[n++] = texts_keep(t, json_text(v));
-	*ret_count = n;
-	return list;
-}
-
 static int load_request(struct plan *p, struct err *e)
 {
 	AUTO(json_doc_freep) struct json_doc *doc = NULL;
@@ -46,9 +33,10 @@ static int load_request(struct plan *p, struct err *e)
 		return err_wrap(e, r, "request of generation %" PRIu64,
 				generation_number(p->before));
 	root = json_root(doc);
-	p->specs = text_list(t, json_get(root, "specs"), &p->spec_count);
-	p->channels = text_list(t, json_get(root, "channels"), &p->channel_count);
-	p->virtual_texts = text_list(t, json_get(root, "virtual_packages"), &p->virtual_text_count);
+	p->specs = texts_json(t, json_get(root, "specs"), &p->spec_count);
+	p->channels = texts_json(t, json_get(root, "channels"), &p->channel_count);
+	p->virtual_texts =
+		texts_json(t, json_get(root, "virtual_packages"), &p->virtual_text_count);
 	p->explicit_list = json_true(json_get(root, "explicit"));
 	vars = json_get(root, "variables");
 	p->variables = texts_alloc(t, json_len(vars), sizeof(*p->variables));

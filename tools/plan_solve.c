@@ -5,7 +5,7 @@
 #include "base/url.h"
 #include "channels.h"
 #include "installed.h"
-#include "spec/matchspec.h"
+#include "specs.h"
 #include "ui/say.h"
 
 #include <assert.h>
@@ -18,16 +18,6 @@ struct jobs {
 	const char **names;
 	size_t count;
 };
-
-static int spec_name(struct texts *t, const char *spec, const char **ret, struct err *e)
-{
-	AUTO(matchspec_freep) struct matchspec *m = NULL;
-	int r = matchspec_parse(&m, spec, e);
-
-	if (r == 0)
-		*ret = texts_keep(t, matchspec_name(m));
-	return r;
-}
 
 static int add_job(struct texts *t, struct jobs *j, enum solve_job_kind kind, const char *spec,
 		   struct err *e)

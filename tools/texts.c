@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "texts.h"
 
+#include "base/json.h"
 #include "verb.h"
 
 #include <stdarg.h>
@@ -53,4 +54,17 @@ const char *texts_printf(struct texts *t, const char *fmt, ...)
 void *texts_alloc(struct texts *t, size_t count, size_t size)
 {
 	return keep(t, calloc(count ? count : 1, size));
+}
+
+const char **texts_json(struct texts *t, const struct json *j, size_t *ret_count)
+{
+	const char **list = texts_alloc(t, json_len(j) + 1, sizeof(*list));
+	struct json_iter it = json_iter(j);
+	size_t n = 0;
+
+	for (const struct json *v = json_next(&it); v; v = json_next(&it))
+		if (json_text(v))
+			list[n++] = texts_keep(t, json_text(v));
+	*ret_count = n;
+	return list;
 }

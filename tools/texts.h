@@ -16,6 +16,9 @@ struct texts {
 void texts_done(struct texts *t);
 const char *texts_keep(struct texts *t, const char *text); /* NULL keeps NULL */
 const char *texts_printf(struct texts *t, const char *fmt, ...) PRINTF(2, 3);
+/* The texts of a JSON array; what else is in it is left out. */
+struct json;
+const char **texts_json(struct texts *t, const struct json *list, size_t *ret_count);
 /* Zeroed memory for `count` things. */
 void *texts_alloc(struct texts *t, size_t count, size_t size);
 
