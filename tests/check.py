@@ -11,6 +11,7 @@ import time
 
 top = pathlib.Path(__file__).resolve().parent.parent
 build = top / "build-check"
+plain_build = top / "build-plain"
 fuzz_build = top / "build-fuzz"
 testdata = os.environ.get("ENVFS_TESTDATA", "")
 python = "/usr/bin/python3"
@@ -96,9 +97,8 @@ def unit():
     say(f"unit tests: {good} passed, {bad} failed")
 
 
-def programs():
-    say("tests of the command and of real mounts")
-    r = run(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-rfEs", "--durations=5", "tests",
+def programs(*which):
+    r = run(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-rfEs", "--durations=5", *which,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     print(r.stdout)
     last = [line for line in r.stdout.splitlines() if re.search(r"\d+ (passed|failed|error|skipped)", line)]
@@ -107,6 +107,14 @@ def programs():
     if r.returncode != 0 and bad == 0:
         bad = 1
     count(numbers.get("passed", 0), bad, numbers.get("skipped", 0))
+
+
+def plain():
+    """What figures of a sanitizer build say nothing about; and that a release build has no warning."""
+    say("an optimised build: memory of the daemon")
+    setup(plain_build, targets=["tools/envfs"])
+    env.update(ENVFS=str(plain_build / "tools" / "envfs"), ENVFS_BUILD="plain")
+    programs("tests/mount/test_kernel.py", "-k", "memory")
 
 
 def fuzz():
@@ -134,7 +142,9 @@ setup(build, "-Db_sanitize=address,undefined", "-Dbuildtype=debugoptimized")
 lint()
 formatted()
 unit()
-programs()
+say("tests of the command and of real mounts")
+programs("tests")
+plain()
 fuzz()
 say("done")
 print(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
