@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <time.h>
 
@@ -378,6 +379,14 @@ int sys_each_name(int dir, int (*fn)(void *ctx, const char *name, unsigned char 
 		if (r != 0)
 			return r;
 	}
+}
+
+bool sys_is_full(int dir)
+{
+	struct statvfs st;
+
+	return fstatvfs(dir, &st) == 0 &&
+	       (st.f_bavail == 0 || (st.f_files > 0 && st.f_favail == 0));
 }
 
 uint64_t sys_now_ns(void)

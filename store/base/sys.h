@@ -82,6 +82,9 @@ int sys_publish(int tmp_dir, int dir, const char *name, const void *bytes, size_
 int sys_each_name(int dir, int (*fn)(void *ctx, const char *name, unsigned char type), void *ctx)
 	MUST_CHECK;
 
+/* The file system of dir has no block or no inode left. */
+bool sys_is_full(int dir);
+
 uint64_t sys_now_ns(void); /* CLOCK_MONOTONIC */
 int64_t sys_wall_ms(void); /* CLOCK_REALTIME */
 

@@ -31,6 +31,9 @@ static int read_failed(struct audit *a, int r, struct err *e)
 	if (r == 0 || r == -ENOMEM)
 		return r;
 	a->index = index_free(a->index);
+	/* SQLite has files beside a database that is only read. */
+	if (r == -ENOSPC || r == -EDQUOT || r == -EROFS || r == -EACCES)
+		return audit_note(a, "index", "was not looked at: %s", e->text);
 	if (r == -EBADMSG)
 		return audit_fault(a, "index", "%s; 'envfs verify --rebuild-index' makes it anew",
 				   e->text);

@@ -89,6 +89,13 @@ static int fail(struct index *ix, int rc, const char *what, struct err *e)
 	int code = code_of(rc);
 	int why = ix->db && (code == -EIO || code == -EACCES) ? sqlite3_system_errno(ix->db) : 0;
 
+	if (code == -EIO && (why == ENOSPC || why == EDQUOT || why == EROFS || why == EMFILE))
+		code = -why;
+	/* The WAL could not be made, and a second try for reading has hidden the reason. */
+	if ((rc & 0xff) == SQLITE_CANTOPEN && sys_is_full(ix->st->dir)) {
+		code = -ENOSPC;
+		why = ENOSPC;
+	}
 	if (code == -EBADMSG)
 		ix->broken = true;
 	return err_set(e, code, "index '%s/" FILE_NAME "': %s: %s%s%s", ix->st->path, what,
