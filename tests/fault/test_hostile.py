@@ -7,17 +7,16 @@ import os
 import pathlib
 import subprocess
 import sys
-import tempfile
 
 import pytest
-from conftest import (BIG_BYTES, BIG, OLD, SMALL, assert_sound, error_of, left_over, read, reasons)
+from conftest import (BIG, BIG_BYTES, SMALL, assert_sound, error_of, left_over, read, reasons)
 from envfs import Envfs
 from faultserver import FaultServer
-from makepkg import PLACEHOLDER, make_channel, make_package, write_repodata
+from makepkg import make_channel, make_package
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "tests/bad/pkg"))
-from cases import BAD, GOOD  # noqa: E402
+from cases import BAD  # noqa: E402
 
 EVERY = int(os.environ.get("ENVFS_HOSTILE_EVERY", "5"))
 
