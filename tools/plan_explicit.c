@@ -116,7 +116,7 @@ int plan_explicit(struct plan *p, const struct envfile *f, struct err *e)
 
 		r = package_of_row(p, &f->rows[i], g, e);
 		if (r < 0)
-			return err_wrap(e, r, "line %zu", f->rows[i].line);
+			return err_wrap(e, r, "%s: line %zu", p->app->opts->file, f->rows[i].line);
 		if (digest_is_zero(&g->sha256))
 			complete_from_cache(p, g);
 	}

@@ -166,6 +166,15 @@ static int no_such_verb(const char *word)
 	return say_usage("'%s' is no verb of envfs: see 'envfs --help'", word);
 }
 
+/* What is wrong with the command line is said in JSON too. */
+static bool asks_json(const struct verb *v, int argc, char **argv)
+{
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+		if (strcmp(argv[i], "--json") == 0)
+			return v->run != cmd_run;
+	return false;
+}
+
 int verb_main(int argc, char **argv)
 {
 	AUTO_MEM const char **channels = calloc(CHANNELS_MAX, sizeof(*channels));
@@ -198,6 +207,8 @@ int verb_main(int argc, char **argv)
 	o.command_line = line.bytes;
 	if (!channels)
 		return EXIT_FAILED;
+	o.json = asks_json(v, argc - 1, argv + 1);
+	say_setup(&o);
 	r = parse(v, argc - 1, argv + 1, &o);
 	if (r != 0)
 		return r;

@@ -167,3 +167,22 @@ def test_failures(envfs, words, code, name, says):
     assert said["exception_type"] == f"<class 'conda.exceptions.{name}'>"
     assert says in said["message"] and says in said["error"]
     assert said["exit_code"] == code
+
+
+@pytest.mark.parametrize("words", [["create", "--json", "--bogus"], ["list", "--json", "a", "b"],
+                                   ["create", "-n", "x", "--channel-priority", "no", "--json"]])
+def test_a_command_line_that_is_wrong(envfs, words):
+    done = envfs.run(*words, check=False)
+    said = json.loads(done.stdout)
+    assert (done.returncode, done.stderr) == (2, "")
+    assert (said["success"], said["exception_name"]) == (False, "ArgumentError")
+
+
+def test_mount_and_umount(mounted):
+    mounted.make("ml", "lib")
+    assert mounted.json("mount", mounted.dir) == {"success": True, "mount": str(mounted.dir)}
+    assert mounted.json("info")["mounted"] is True
+    mounted.pid = mounted.status()["pid"]
+    assert mounted.json("umount", mounted.dir) == {"success": True, "mount": str(mounted.dir)}
+    said = mounted.json("umount", mounted.dir, code=3)
+    assert said["success"] is False
