@@ -3,6 +3,7 @@
 
 #include "base/auto.h"
 #include "base/limits.h"
+#include "base/url.h"
 #include "spec/envfile.h"
 #include "ui/progress.h"
 #include "ui/say.h"
@@ -60,7 +61,53 @@ static void say_stale(const struct repodata_want *w)
 		    w->channel->name, w->subdir, (long long)(w->ret_age_s / 60));
 }
 
-int sources_open(struct sources *s, struct app *a, const char *const *names, size_t count,
+/* What a spec names as its channel; of a folder, its last part is a name too. */
+static bool is_meant(const struct channel *ch, const char *text)
+{
+	return channel_is(ch, text) ||
+	       (url_is_file(ch->url) && strcmp(strrchr(ch->url, '/') + 1, text) == 0);
+}
+
+static int resolve(struct sources *s, struct app *a, const struct channel_choice *which,
+		   struct err *e)
+{
+	const char **all = texts_alloc(&a->texts, which->count + which->more_count, sizeof(*all));
+	size_t n = which->count;
+	int r = channels_resolve(&s->channels, a->config, which->names, which->count, e);
+
+	for (size_t i = 0; i < which->count; i++)
+		all[i] = which->names[i];
+	for (size_t i = 0; r == 0 && i < which->more_count; i++) {
+		size_t k = 0;
+
+		while (k < s->channels.count && !is_meant(&s->channels.list[k], which->more[i]))
+			k++;
+		if (k == s->channels.count && !strpbrk(which->more[i], "*^$"))
+			all[n++] = which->more[i];
+	}
+	if (r < 0 || n == which->count)
+		return r;
+	channels_done(&s->channels);
+	return channels_resolve(&s->channels, a->config, all, n, e);
+}
+
+static int make_wants(struct sources *s, struct app *a, const char *platform, struct err *e)
+{
+	s->wants = must_alloc(calloc(s->channels.count * 2, sizeof(*s->wants)));
+	s->list = must_alloc(calloc(s->channels.count * 2, sizeof(*s->list)));
+	for (size_t i = 0; i < s->channels.count; i++) {
+		struct channel *ch = &s->channels.list[i];
+		int r = app_add_credentials(a, ch->auth_url, e);
+
+		if (r < 0)
+			return r;
+		s->wants[2 * i] = (struct repodata_want){ .channel = ch, .subdir = platform };
+		s->wants[2 * i + 1] = (struct repodata_want){ .channel = ch, .subdir = "noarch" };
+	}
+	return 0;
+}
+
+int sources_open(struct sources *s, struct app *a, const struct channel_choice *which,
 		 const char *platform, struct err *e)
 {
 	AUTO(progress_done) struct progress bar;
@@ -76,25 +123,16 @@ int sources_open(struct sources *s, struct app *a, const char *const *names, siz
 
 	*s = (struct sources){ 0 };
 	progress_init(&bar, a->opts, "repodata");
-	if (count == 0)
+	if (which->count + which->more_count == 0)
 		return err_set(
 			e, -EINVAL,
 			"no channel is given: use -c CHANNEL, or 'channels:' in the file or in "
 			".condarc");
-	r = channels_resolve(&s->channels, a->config, names, count, e);
+	r = resolve(s, a, which, e);
+	if (r == 0)
+		r = make_wants(s, a, platform, e);
 	if (r < 0)
 		return r;
-	s->wants = must_alloc(calloc(s->channels.count * 2, sizeof(*s->wants)));
-	s->list = must_alloc(calloc(s->channels.count * 2, sizeof(*s->list)));
-	for (size_t i = 0; i < s->channels.count; i++) {
-		r = app_add_credentials(a, s->channels.list[i].auth_url, e);
-		if (r < 0)
-			return r;
-		s->wants[2 * i] = (struct repodata_want){ .channel = &s->channels.list[i],
-							  .subdir = platform };
-		s->wants[2 * i + 1] = (struct repodata_want){ .channel = &s->channels.list[i],
-							      .subdir = "noarch" };
-	}
 	r = repodata_get_all(s->wants, s->channels.count * 2, a->store, &ro, e);
 	if (r == -EHOSTUNREACH && a->offline)
 		say_exception("OfflineError");

@@ -14,8 +14,14 @@ struct sources {
 	size_t count;
 };
 
-/* `names` empty: those that .condarc names. Says what was stale. */
-int sources_open(struct sources *s, struct app *a, const char *const *names, size_t count,
+/* Which channels: `names`, then those of `more` that are not among them. */
+struct channel_choice {
+	const char *const *names, *const *more;
+	size_t count, more_count;
+};
+
+/* Says what was stale. */
+int sources_open(struct sources *s, struct app *a, const struct channel_choice *which,
 		 const char *platform, struct err *e) MUST_CHECK;
 void sources_done(struct sources *s);
 

@@ -55,6 +55,7 @@ static int install(struct app *a, const struct envfile *f, struct buf *why, stru
 			e, -EINVAL,
 			"an @EXPLICIT list is a whole environment: use 'envfs create --force'");
 	ask.jobs = spec_jobs(a, f, &ask.job_count);
+	ask.more_channels = spec_channels(a, f, &ask.more_count);
 	choose_channels(&p, f, &ask);
 	r = plan_solve(&p, &ask, why, e);
 	return r < 0 ? r : plan_carry_out(&p, false, e);
@@ -111,6 +112,7 @@ static int update(struct app *a, const struct envfile *f, struct buf *why, struc
 		r = update_job(&p, spec_shown(&a->texts, o->rest[i]), &jobs[i], e);
 	if (r < 0)
 		return r;
+	ask.more_channels = spec_channels(a, NULL, &ask.more_count);
 	choose_channels(&p, NULL, &ask);
 	r = plan_solve(&p, &ask, why, e);
 	return r < 0 ? r : plan_carry_out(&p, false, e);

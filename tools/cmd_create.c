@@ -17,6 +17,7 @@ static int solve_fresh(struct plan *p, const struct envfile *f, struct buf *why,
 	struct ask ask = { .fresh = true };
 
 	ask.jobs = spec_jobs(a, f, &ask.job_count);
+	ask.more_channels = spec_channels(a, f, &ask.more_count);
 	ask.channels = channel_names(a, f, &ask.channel_count);
 	return plan_solve(p, &ask, why, e);
 }

@@ -231,16 +231,16 @@ static int search(struct app *a, struct err *e)
 	const struct opts *o = a->opts;
 	const char *platform = o->platform ? o->platform : native_subdir();
 	const char *spec = spec_shown(&a->texts, o->rest[0]);
-	const char **names;
-	size_t count;
+	struct channel_choice which = { 0 };
 	int r = matchspec_parse(&m, spec, e);
 
 	if (r == 0)
 		r = subdir_check(platform, e);
 	if (r < 0)
 		return r;
-	names = channel_names(a, NULL, &count);
-	r = sources_open(&src, a, names, count, platform, e);
+	which.names = channel_names(a, NULL, &which.count);
+	which.more = spec_channels(a, NULL, &which.more_count);
+	r = sources_open(&src, a, &which, platform, e);
 	if (r == 0)
 		r = look(&src, m, &found, e);
 	if (r == 0 && found.count == 0)

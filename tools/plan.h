@@ -67,6 +67,8 @@ struct ask {
 	size_t job_count;
 	const char *const *channels; /* as written; empty: those of before, else of .condarc */
 	size_t channel_count;
+	const char *const *more_channels; /* that specs name: last, where nothing else names them */
+	size_t more_count;
 	bool fresh; /* create: `before` is not looked at */
 	bool update_all, prune;
 };

@@ -204,26 +204,26 @@ static int solve_with(struct plan *p, const struct ask *ask, const struct source
 int plan_solve(struct plan *p, const struct ask *ask, struct buf *why, struct err *e)
 {
 	AUTO(sources_done) struct sources src = { 0 };
-	const char *const *channels = ask->channels;
-	size_t channel_count = ask->channel_count;
+	const struct config *c = p->app->config;
+	struct channel_choice which = { ask->channels, ask->more_channels, ask->channel_count,
+					ask->more_count };
 	int r = choose_platform(p, ask, e);
 
 	if (r < 0)
 		return r;
-	p->priority = p->app->opts->priority >= 0 ? (enum channel_priority)p->app->opts->priority
-						  : p->app->config->channel_priority;
-	if (channel_count == 0 && p->before && !ask->fresh) {
-		channels = p->channels;
-		channel_count = p->channel_count;
+	if (which.count == 0 && p->before && !ask->fresh) {
+		which.names = p->channels;
+		which.count = p->channel_count;
 	}
-	r = sources_open(&src, p->app, channels, channel_count, p->platform, e);
+	p->priority = p->app->opts->priority >= 0 ? (enum channel_priority)p->app->opts->priority
+						  : c->channel_priority;
+	r = sources_open(&src, p->app, &which, p->platform, e);
+	if (r == 0)
+		r = plan_virtuals(p, e);
 	if (r < 0)
 		return r;
-	r = plan_virtuals(p, e);
-	if (r < 0)
-		return r;
-	p->pins = (const char **)p->app->config->pinned_packages;
-	p->pin_count = p->app->config->pinned_package_count;
+	p->pins = (const char **)c->pinned_packages;
+	p->pin_count = c->pinned_package_count;
 	r = solve_with(p, ask, &src, why, e);
 	keep_channels(p, &src);
 	if (r == 0)

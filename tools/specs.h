@@ -16,4 +16,7 @@ int spec_name(struct texts *t, const char *spec, const char **ret, struct err *e
 /* The specs of the command line, then those of the file (NULL: none), as jobs. */
 struct solve_job *spec_jobs(struct app *a, const struct envfile *f, size_t *ret_count);
 
+/* The channels that these specs name ("CHANNEL::SPEC"), as written, credentials and all. */
+const char **spec_channels(struct app *a, const struct envfile *f, size_t *ret_count);
+
 #endif

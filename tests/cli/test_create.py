@@ -218,3 +218,20 @@ def test_the_plan_for_a_person(envfs):
     assert last[0].startswith(f"{envfs.prefix('ml')}: 2 packages") and "fetched when touched" in last[0]
     assert "not mounted" in last[1] and "envfs run -n ml" in last[1]
     assert (len(last), done.stderr) == (2, "")
+
+
+def test_a_channel_that_only_a_spec_names(envfs, channel, second):
+    """Is one more channel, after the others, as in conda."""
+    envfs.run("create", "-q", "-n", "a", "-c", channel.url, "--override-channels",
+              f"{second.url}::only")
+    assert envfs.packages("a") == {"lib": "2.0", "only": "1.0"}
+    envfs.run("create", "-q", "-n", "b", "--override-channels", f"{second.folder}::only")
+    assert envfs.packages("b") == {"lib": "3.0", "only": "1.0"}
+    envfs.make("c", "lib=1.0")
+    envfs.run("install", "-q", "-n", "c", f"{second.url}::only")
+    assert envfs.packages("c") == {"lib": "1.0", "only": "1.0"}
+    # the name of a channel that is there already is no other channel
+    envfs.run("create", "-q", "-n", "d", "-c", channel.folder, "--override-channels", "main::lib")
+    assert envfs.packages("d") == {"lib": "2.0"}
+    envfs.run("create", "-q", "-n", "e", "-c", channel.url, "--override-channels", "*::lib")
+    assert envfs.packages("e") == {"lib": "2.0"}
