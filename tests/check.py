@@ -131,10 +131,11 @@ def fuzz():
         fresh = fuzz_build / "corpus" / noun
         fresh.mkdir(parents=True, exist_ok=True)
         r = run(target, f"-max_total_time={max(1, seconds // len(targets))}", "-timeout=5", "-rss_limit_mb=1024",
-                "-print_final_stats=0", "-verbosity=0", f"-artifact_prefix={fuzz_build}/", fresh,
-                *([corpus] if corpus.is_dir() else []))
+                "-verbosity=0", f"-artifact_prefix={fuzz_build}/", fresh, *([corpus] if corpus.is_dir() else []),
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
         count(int(r.returncode == 0), int(r.returncode != 0))
         if r.returncode != 0:
+            print(r.stdout[-8000:])
             say(f"{target.name} FAILED")
 
 

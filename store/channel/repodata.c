@@ -68,7 +68,8 @@ static const char *string(const struct repodata *rd, uint32_t offset)
 	return "";
 }
 
-static int check_sections(const struct repodata *rd, struct err *e)
+/* Sets rd->strings once they are known to lie inside. */
+static int check_sections(struct repodata *rd, struct err *e)
 {
 	const struct rdfile_header *h = &rd->header;
 
@@ -84,6 +85,7 @@ static int check_sections(const struct repodata *rd, struct err *e)
 	    section_count(rd, RDFILE_TEXTS) != h->texts ||
 	    section_count(rd, RDFILE_NAMES) != (uint64_t)h->names + 1)
 		return err_set(e, -EBADMSG, "its counts do not agree");
+	rd->strings = section(rd, RDFILE_STRINGS);
 	if (h->sections[RDFILE_STRINGS].bytes == 0 ||
 	    rd->strings[h->sections[RDFILE_STRINGS].bytes - 1] != '\0')
 		return err_set(e, -EBADMSG, "its strings do not end");
@@ -104,7 +106,6 @@ static int check_header(struct repodata *rd, struct err *e)
 		return err_set(e, -EBADMSG, "its header is damaged");
 	if (h->file_bytes != rd->len)
 		return err_set(e, -EBADMSG, "cut off");
-	rd->strings = section(rd, RDFILE_STRINGS);
 	return check_sections(rd, e);
 }
 

@@ -73,7 +73,7 @@ static const struct spot *next_utf8(const struct spot **at, const struct spot *e
 
 static void check_utf8(const struct input *in, const struct spot *spots, size_t count)
 {
-	const struct spot *at = spots, *end = spots + count, *s;
+	const struct spot *at = spots, *end = count ? spots + count : spots, *s;
 	uint64_t string_end = 0;
 	size_t pos = 0;
 
