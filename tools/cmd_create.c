@@ -1,26 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/auto.h"
 #include "base/limits.h"
-#include "channels.h"
 #include "env/env.h"
 #include "input.h"
 #include "plan.h"
-#include "specs.h"
 #include "ui/say.h"
 
 #include <errno.h>
 #include <string.h>
-
-static int solve_fresh(struct plan *p, const struct envfile *f, struct buf *why, struct err *e)
-{
-	struct app *a = p->app;
-	struct ask ask = { .fresh = true };
-
-	ask.jobs = spec_jobs(a, f, &ask.job_count);
-	ask.more_channels = spec_channels(a, f, &ask.more_count);
-	ask.channels = channel_names(a, f, &ask.channel_count);
-	return plan_solve(p, &ask, why, e);
-}
 
 static void take_variables(struct plan *p, const struct envfile *f)
 {
@@ -40,7 +27,7 @@ static int make(struct plan *p, const struct envfile *f, struct buf *why, struct
 		return err_set(e, -EINVAL, "an @EXPLICIT list and specs cannot be mixed");
 	if (f && f->explicit_list)
 		return plan_explicit(p, f, e);
-	return solve_fresh(p, f, why, e);
+	return plan_solve_fresh(p, f, why, e);
 }
 
 /* -n, else what the file says. */

@@ -2,27 +2,14 @@
 #include "base/auto.h"
 #include "base/limits.h"
 #include "base/sys.h"
-#include "channels.h"
 #include "input.h"
 #include "plan.h"
-#include "specs.h"
 #include "ui/say.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
 #include <string.h>
-
-static int solve_file(struct plan *p, const struct envfile *f, struct buf *why, struct err *e)
-{
-	struct app *a = p->app;
-	struct ask ask = { .fresh = true };
-
-	ask.jobs = spec_jobs(a, f, &ask.job_count);
-	ask.more_channels = spec_channels(a, f, &ask.more_count);
-	ask.channels = channel_names(a, f, &ask.channel_count);
-	return plan_solve(p, &ask, why, e);
-}
 
 /* Whole or not at all: written beside it and renamed over. */
 static int write_file(const char *path, const struct buf *text, struct err *e)
@@ -45,7 +32,7 @@ static int lock(struct app *a, const struct envfile *f, struct buf *why, struct 
 	int r = plan_begin(&p, a, NULL, e);
 
 	if (r == 0)
-		r = f->explicit_list ? plan_explicit(&p, f, e) : solve_file(&p, f, why, e);
+		r = f->explicit_list ? plan_explicit(&p, f, e) : plan_solve_fresh(&p, f, why, e);
 	if (r == 0)
 		r = plan_complete(&p, e);
 	if (r < 0)

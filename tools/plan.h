@@ -75,6 +75,9 @@ struct ask {
 
 /* Channels, repodata, solve. why: sentences for a failure. */
 int plan_solve(struct plan *p, const struct ask *ask, struct buf *why, struct err *e) MUST_CHECK;
+/* A new environment of the command line's specs and the file's (NULL: none). */
+int plan_solve_fresh(struct plan *p, const struct envfile *f, struct buf *why, struct err *e)
+	MUST_CHECK;
 
 /* From an @EXPLICIT list: no solve, no repodata. Hashes that it lacks are completed. */
 int plan_explicit(struct plan *p, const struct envfile *f, struct err *e) MUST_CHECK;

@@ -230,3 +230,14 @@ int plan_solve(struct plan *p, const struct ask *ask, struct buf *why, struct er
 		p->explicit_list = false;
 	return r;
 }
+
+int plan_solve_fresh(struct plan *p, const struct envfile *f, struct buf *why, struct err *e)
+{
+	struct app *a = p->app;
+	struct ask ask = { .fresh = true };
+
+	ask.jobs = spec_jobs(a, f, &ask.job_count);
+	ask.channels = channel_names(a, f, &ask.channel_count);
+	ask.more_channels = spec_channels(a, f, &ask.more_count);
+	return plan_solve(p, &ask, why, e);
+}

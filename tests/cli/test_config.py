@@ -134,3 +134,31 @@ def test_read_only_store(mounted):
         assert "read-only" in said.lower()
     finally:
         subprocess.run(["umount", mounted.store], check=True)
+
+
+def test_netrc(envfs, server):
+    url = server.url + "/f/basic-userx"
+    said = envfs.fails(1, "create", "-n", "ml", "-c", url, "--override-channels", "lib")
+    assert "401" in said and "credentials" in said
+    netrc = envfs.write("home/.netrc", "machine 127.0.0.1 login userx password SECRET\n")
+    netrc.chmod(0o600)
+    envfs.run("create", "-q", "-n", "ml", "-c", url, "--override-channels", "lib")
+    envfs.run("fetch", "-q", "-n", "ml")
+
+
+def test_two_changes_at_once(envfs):
+    """The later one is told; nothing of the earlier one is lost."""
+    import subprocess
+    envfs.make("ml", "lib=1.0")
+    runs = [subprocess.Popen([*envfs.command, "install", "-n", "ml", spec], env=envfs.environ,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            for spec in ("other", "app", "tool", "strict")]
+    done = [(p.communicate(timeout=60), p.returncode) for p in runs]
+    assert {code for _, code in done} <= {0, 5}, done
+    assert 0 in {code for _, code in done}
+    installed = set(envfs.packages("ml"))
+    for (_, err), code, name in zip([d[0] for d in done], [d[1] for d in done],
+                                    ("other", "app", "tool", "strict")):
+        assert (name in installed) == (code == 0)
+        if code == 5:
+            assert "again" in err

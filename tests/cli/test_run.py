@@ -260,3 +260,21 @@ def test_unprivileged(tmp_path, channel):
             pytest.skip("users cannot mount here: " + done.stderr)
         assert done.stdout.split() == [str(65534 if prefix else os.geteuid()), "tool", "x"], done
         assert "Read-only" in done.stderr
+
+
+def test_host_that_forbids_namespaces(ml):
+    """The command runs on the bare mount, which is said once; its exit code is still its own."""
+    ml.mount()
+    forbid = ["unshare", "--user", "--map-root-user", "sh", "-c",
+              "echo 0 > /proc/sys/user/max_mnt_namespaces && "
+              'echo 0 > /proc/sys/user/max_user_namespaces && exec "$@"', "sh"]
+    if subprocess.run([*forbid, "true"], capture_output=True).returncode != 0:
+        pytest.skip("no user namespace here in which these could be forbidden")
+    done = subprocess.run([*forbid, *ml.command, "run", "-n", "ml", "--", "sh", "-c",
+                           "tool bare; exit 5"], env=ml.environ, text=True, capture_output=True)
+    assert (done.returncode, done.stdout) == (5, "tool bare\n"), done
+    assert done.stderr.count("does not allow namespaces") == 1
+    quiet = subprocess.run([*forbid, *ml.command, "run", "--no-pin", "-n", "ml", "tool", "x"],
+                           env=ml.environ, text=True, capture_output=True)
+    assert quiet.stdout == "tool x\n"
+    assert "namespaces" not in quiet.stderr
