@@ -117,6 +117,26 @@ int json_check(const char *text, size_t len, struct err *e)
 	return 0;
 }
 
+bool json_i64(const struct json *j, int64_t *ret)
+{
+	double n = json_number(j);
+
+	if (json_type(j) != JSON_NUMBER || n != floor(n) || fabs(n) > 9007199254740992.0)
+		return false;
+	*ret = (int64_t)n;
+	return true;
+}
+
+bool json_u64(const struct json *j, uint64_t *ret)
+{
+	int64_t n;
+
+	if (!json_i64(j, &n) || n < 0)
+		return false;
+	*ret = (uint64_t)n;
+	return true;
+}
+
 const char *json_get_text(const struct json *object, const char *key)
 {
 	return json_text(json_get(object, key));

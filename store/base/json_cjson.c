@@ -5,7 +5,6 @@
 #include "base/json_check.h"
 
 #include <errno.h>
-#include <math.h>
 #include <string.h>
 
 #include <cjson/cJSON.h>
@@ -91,26 +90,6 @@ bool json_true(const struct json *j)
 double json_number(const struct json *j)
 {
 	return json_type(j) == JSON_NUMBER ? node(j)->valuedouble : 0;
-}
-
-bool json_i64(const struct json *j, int64_t *ret)
-{
-	double n = json_number(j);
-
-	if (json_type(j) != JSON_NUMBER || n != floor(n) || fabs(n) > 9007199254740992.0)
-		return false;
-	*ret = (int64_t)n;
-	return true;
-}
-
-bool json_u64(const struct json *j, uint64_t *ret)
-{
-	int64_t n;
-
-	if (!json_i64(j, &n) || n < 0)
-		return false;
-	*ret = (uint64_t)n;
-	return true;
 }
 
 size_t json_len(const struct json *j)
