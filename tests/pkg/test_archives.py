@@ -61,7 +61,7 @@ def test_all_there(answers):
     assert {end for end in REFUSED if not any(p.endswith("/" + end) for p in answers)} == set()
 
 
-@pytest.mark.parametrize("path", artifacts(), ids=lambda p: os.path.relpath(p, DATA))
+@pytest.mark.parametrize("path", artifacts(), ids=[os.path.relpath(p, DATA) for p in artifacts()])
 def test_as_others(path, answers):
     lines, code, why = answers[path]
     word = reason_of(path)

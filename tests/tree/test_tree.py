@@ -104,7 +104,7 @@ def features():
 
 
 @needs_data
-@pytest.mark.parametrize("path", features(), ids=lambda p: p.name)
+@pytest.mark.parametrize("path", features(), ids=[p.name for p in features()])
 def test_features(world, path):
     """Each real package alone; the one that is no .conda at all gives EIO, never ENOENT."""
     world.create("x", explicit([path]))
