@@ -7,8 +7,7 @@ import subprocess
 import pytest
 
 from makepkg import make_channel
-
-import conftest
+from world import noise, package
 
 
 def rows(text):
@@ -114,7 +113,7 @@ def test_fetch_makes_all_present_for_ever(mounted, server):
     assert done.stdout == ""
     server.__exit__(None, None, None)
     mounted.mount()
-    assert (mounted.prefix("ml") / "share/tool/big").read_bytes() == conftest.noise(200_000)
+    assert (mounted.prefix("ml") / "share/tool/big").read_bytes() == noise(200_000)
     assert (mounted.prefix("ml") / "share/app/version").read_text() == "2.0\n"
     assert mounted.run("fetch", "-n", "ml", "--offline").returncode == 0
 
@@ -134,9 +133,9 @@ def test_fetch_of_a_list(envfs, channel, server):
 
 
 def test_fetch_says_which_cannot_be_and_why(envfs, tmp_path):
-    channel = make_channel(tmp_path / "bad", [conftest.package("good", "1.0"),
-                                              conftest.package("bad", "1.0"),
-                                              conftest.package("gone", "1.0")])
+    channel = make_channel(tmp_path / "bad", [package("good", "1.0"),
+                                              package("bad", "1.0"),
+                                              package("gone", "1.0")])
     with open(channel.paths["bad-1.0-0.conda"], "r+b") as f:
         f.seek(200)
         f.write(b"XXXX")

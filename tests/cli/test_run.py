@@ -1,18 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """run: as if activated, pinned, with the command's own exit code, signals and terminal."""
 import os
-import pty
-import select
 import signal
 import stat
 import subprocess
-import time
 
 import pytest
 
 from envfs import is_mounted, wait_until
-
-import conftest
+from world import World, on_terminal, read_until
 
 
 @pytest.fixture
@@ -100,29 +96,6 @@ def test_standard_input_passes(ml):
     done = subprocess.run([*ml.command, "run", "-n", "ml", "--", "cat"], env=ml.environ,
                           input="through\n", text=True, capture_output=True)
     assert done.stdout == "through\n"
-
-
-def on_terminal(e, *words):
-    """Starts a command on a terminal of its own: (pid, descriptor)."""
-    pid, fd = pty.fork()
-    if pid == 0:
-        os.execve(e.command[0], [*e.command, *words], e.environ)
-    return pid, fd
-
-
-def read_until(fd, text, timeout=10):
-    got, end = b"", time.monotonic() + timeout
-    while text not in got and time.monotonic() < end:
-        if not select.select([fd], [], [], 0.1)[0]:
-            continue
-        try:
-            more = os.read(fd, 4096)
-        except OSError:  # the other side is closed
-            break
-        if not more:
-            break
-        got += more
-    return got
 
 
 def test_terminal(ml):
@@ -249,7 +222,7 @@ def test_unprivileged(tmp_path, channel):
     home = tmp_path / "own"
     home.mkdir()
     prefix = unprivileged(tmp_path)
-    with conftest.World(home, channel, prefix=prefix) as e:
+    with World(home, channel, prefix=prefix) as e:
         if prefix:
             for d in (home, e.dir, e.runtime, e.home):
                 os.chown(d, 65534, 65534)

@@ -9,8 +9,7 @@ import subprocess
 
 import pytest
 
-import conftest
-from test_run import on_terminal, read_until
+from world import noise, on_terminal, read_until
 
 MAN = pathlib.Path(__file__).resolve().parents[2] / "docs/man/envfs.1"
 VERBS = ["create", "install", "remove", "update", "env", "list", "info", "search", "lock", "fetch",
@@ -179,7 +178,7 @@ def test_credentials_are_nowhere(mounted, server, way):
         ["info", "--json"], ["env", "list", "--json"], ["list", "-n", "forced", "--json"])]
     if way == "condarc":  # the daemon reads the configuration itself
         e.mount()
-    assert (e.prefix("ml") / "share/tool/big").read_bytes() == conftest.noise(200_000)
+    assert (e.prefix("ml") / "share/tool/big").read_bytes() == noise(200_000)
     said += [e.run("status", "--json"), e.run("fetch", "-v", "-n", "ml", check=False)]
     for env in ("ml", "forced"):
         for path in (e.prefix(env) / "conda-meta").iterdir():
