@@ -330,10 +330,13 @@ def copy(store, to):
 
 
 def points(world, kinds, commands, every, seed):
-    """All of (command, kind, number), or each every-th."""
+    """All of (command, kind, number), or each every-th; mixed, so that whoever runs out of time
+    has tried some of everything."""
     full = [(name, kind, n) for name in commands for kind in kinds
             for n in range(1, world.counts[name] + 1)]
-    return full[seed % every::every]
+    chosen = full[seed % every::every]
+    random.Random(seed).shuffle(chosen)
+    return chosen
 
 
 def run(world, chosen, seconds=None, say=None):

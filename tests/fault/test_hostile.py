@@ -5,8 +5,10 @@ import hashlib
 import json
 import os
 import pathlib
+import resource
 import subprocess
 import sys
+import time
 
 import pytest
 from conftest import (BIG, BIG_BYTES, SMALL, assert_sound, error_of, left_over, read, reasons)
@@ -267,3 +269,27 @@ def test_names_from_an_environment_file(envfs, channel):
         path.write_text(f"name: {name}\nchannels: ['{channel.url}', nodefaults]\ndependencies: [small]\n")
         done = envfs.run("create", "-f", path, check=False)
         assert done.returncode in (1, 2) and "name" in done.stderr, done.stderr
+
+
+BOMBS = {n: b for n, b in BAD.items() if n.startswith("bomb: ") and len(b[1]) < 4 << 20}
+
+
+def test_bombs(tmp_path):
+    """They stop early, in time and in bounded memory, and leave nothing; `envfs fetch` calls them
+    refused (exit code 4)."""
+    assert len(BOMBS) >= 5
+    with Envfs(tmp_path) as e:
+        for i, (name, (suffix, data, _, word)) in enumerate(BOMBS.items()):
+            path = tmp_path / f"bomb{i}-1.0-0{suffix}"
+            path.write_bytes(data)
+            e.create(f"e{i}", explicit([path]))
+            at = time.monotonic()
+            done = e.run("fetch", "-n", f"e{i}", check=False)
+            assert done.returncode == 4 and word in done.stderr, (name, done)
+            assert time.monotonic() - at < 20, name
+            assert left_over(e.store) == [], name
+        assert os.listdir(e.store / "packs") == []
+        used = sum(p.stat().st_blocks * 512 for p in e.store.rglob("*"))
+        assert used < 4 << 20
+        assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 1 << 20  # KiB
+        assert_sound(e)
