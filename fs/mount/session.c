@@ -63,6 +63,8 @@ static int mount_it(struct session *s, struct err *e)
 			       s->dir);
 	}
 	r = mounted_at(s->dir, &s->mounted, &why);
+	if (r < 0) /* session_free() takes down only what it can tell from another's */
+		fuse_session_unmount(s->se);
 	return r < 0 ? err_wrap(e, r, "mount on '%s': it does not show: %s", s->dir, why.text) : 0;
 }
 

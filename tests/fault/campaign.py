@@ -278,7 +278,7 @@ class World:
         self.counts["daemon"] = int(log.split("fault: ")[1].split()[0])
 
     def daemon_trial(self, kind, n):
-        store, right = self.at("trial"), [BYTES, b"old\n"]
+        store, right, code = self.at("trial"), [BYTES, b"old\n"], None
         copy(self.daemon_before(), store)
         child = self.daemon_start(store, fault(kind, n))
         try:
@@ -286,12 +286,16 @@ class World:
                 for got, want in zip(self.read(), right):
                     expect(got is None or got == want, "wrong bytes were served")
             code = child.poll()
+            expect(code in (None, -signal.SIGKILL) or not is_mounted(self.envfs.dir),
+                   "the daemon ended and left a mount")
             expect(code is None or code in (1, 5) or (kind == "kill" and code == -signal.SIGKILL),
                    f"the daemon ended with {code}")
             if code is None and kind != "kill" and not kind.endswith("+") and n > 0:
                 expect(self.read() == right, "the next access is no better")
         finally:
             self.daemon_end(child)
+            if code is None:  # so that one find is not followed by others
+                self.close()
         self.verify(store)
         child = self.daemon_start(store)
         try:
