@@ -19,14 +19,20 @@
 
 struct reach_how {
 	bool thorough;	     /* follow required names to the end (for explanations) */
-	uint32_t keep;	     /* a narrow round: each set's best so many survivors; 0: all */
-	uint32_t active_max; /* gives up when more candidates take part; 0: never */
+	bool lazy;	     /* open only the best of each set; the rest by reach_open() */
+	uint32_t active_max; /* gives up when more candidates are opened; 0: never */
 };
 
-/* *ret_left_out: there is more than takes part, so that no answer means nothing. */
-int reach(struct universe *u, const struct reach_how *how, bool *ret_left_out, struct err *e)
-	MUST_CHECK;
+/* Can be called again after reach_open(). */
+int reach(struct universe *u, const struct reach_how *how, struct err *e) MUST_CHECK;
 bool reach_was_large(const struct universe *u, const struct reach_how *how);
+/*
+ * Of a lazy universe and its answer: opens what was picked unopened (and some that
+ * come next in preference), and takes back what prune_reduce() dropped. All open: the
+ * answer holds; nothing was changed in vain.
+ */
+int reach_open(struct universe *u, const bool *picked, bool *ret_all_open, struct err *e)
+	MUST_CHECK;
 int prune_reduce(struct universe *u, struct err *e) MUST_CHECK;
 
 /* A required name of which nothing is left; NONE when there is none. */

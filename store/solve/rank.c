@@ -31,34 +31,9 @@ static int compare(uint64_t a, uint64_t b)
 	return (a > b) - (a < b);
 }
 
-/* A version with track_features is as old as can be. */
-static int age_cmp(const struct universe *u, uint32_t x, uint32_t y)
-{
-	const struct cand *a = &u->cands[x], *b = &u->cands[y];
-	int r = (a->features == 0) - (b->features == 0);
-
-	return r ? r : cand_version_cmp(u, a, b);
-}
-
-static int by_age(const void *a, const void *b, void *ctx)
-{
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-	int r = age_cmp(ctx, x, y);
-
-	return r ? r : compare(x, y);
-}
-
 static int simple_cmp(const struct ranking *k, uint32_t x, uint32_t y)
 {
 	return cand_prefer(k->u, &k->u->cands[x], &k->u->cands[y]);
-}
-
-static int by_simple(const void *a, const void *b, void *ctx)
-{
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-	int r = simple_cmp(ctx, y, x);
-
-	return r ? r : (x > y) - (x < y);
 }
 
 static uint32_t newest_of(struct ranking *k, uint32_t spec)
@@ -201,6 +176,7 @@ static int sort_group(struct ranking *k, uint32_t *group, uint32_t count, struct
 	return 0;
 }
 
+/* Survivors of a name: universe_load() sorted them, but for what they need. */
 static uint32_t live_of(struct ranking *k, const struct uname *n)
 {
 	uint32_t count = 0;
@@ -211,17 +187,12 @@ static uint32_t live_of(struct ranking *k, const struct uname *n)
 	return count;
 }
 
-static void set_ages(struct ranking *k, const struct uname *n)
+/* universe_load() has told the ages; here those without track_features are above. */
+static void set_age(struct ranking *k, uint32_t cand)
 {
-	uint32_t count = live_of(k, n), age = 0;
+	const struct cand *c = &k->u->cands[cand];
 
-	if (count)
-		qsort_r(k->order, count, sizeof(*k->order), by_age, k->u);
-	for (uint32_t i = 0; i < count; i++) {
-		if (i == 0 || age_cmp(k->u, k->order[i - 1], k->order[i]) != 0)
-			age++;
-		k->age[k->order[i]] = age + (k->u->cands[k->order[i]].features ? 0 : AGE_PLAIN);
-	}
+	k->age[cand] = 1 + c->age + (c->features ? 0 : AGE_PLAIN);
 }
 
 static int rank_name(struct ranking *k, const struct uname *n, struct err *e)
@@ -229,8 +200,6 @@ static int rank_name(struct ranking *k, const struct uname *n, struct err *e)
 	uint32_t count = live_of(k, n), end;
 	int r = 0;
 
-	if (count)
-		qsort_r(k->order, count, sizeof(*k->order), by_simple, k);
 	for (uint32_t i = 0; i < count && r == 0; i = end) {
 		for (end = i + 1; end < count; end++)
 			if (simple_cmp(k, k->order[i], k->order[end]) != 0)
@@ -253,8 +222,8 @@ int rank_all(struct universe *u, struct err *e)
 	if (!k.order || !k.age || !k.newest)
 		return err_nomem(e);
 	memset(k.newest, 0xff, (u->spec_count + 1) * sizeof(*k.newest));
-	for (uint32_t n = 0; n < u->name_count; n++)
-		set_ages(&k, &u->names[n]);
+	for (uint32_t c = 0; c < u->cand_count; c++)
+		set_age(&k, c);
 	for (uint32_t n = 0; n < u->name_count && r == 0; n++)
 		r = rank_name(&k, &u->names[n], e);
 	return r;

@@ -14,9 +14,9 @@
 #include <string.h>
 
 /* Names of up to this many candidates exclude each other pair by pair. */
-#define PAIRS_MAX 7
-/* Candidates of one name: the square of this. */
-#define GRID_SIDE_MAX 1024
+#define PAIRS_MAX 3
+/* With more candidates a need excludes nothing by itself, which saves half of the rules. */
+#define GUARDS_MAX 40000
 
 /* What is being built. Solvables: candidates first, then helpers. */
 struct build {
@@ -27,6 +27,7 @@ struct build {
 	Id helper;    /* next free helper */
 	Id *set_id;   /* [set_count]: the dependency that stands for a set, 0: none yet */
 	Id *limit_id; /* [set_count]: the dependency on a set's guard */
+	Id *rung;     /* [cand_count]: the dependency on "this one or a later one", or 0 */
 	uint32_t rules;
 	/* Provider sets cannot be told before all dependencies have names. */
 	struct provide {
@@ -46,6 +47,7 @@ static void build_done(struct build *b)
 		pool_free(b->pool);
 	free(b->set_id);
 	free(b->limit_id);
+	free(b->rung);
 	free(b->provides);
 	free(b->members);
 }
@@ -56,7 +58,7 @@ static Id provide_begin(struct build *b)
 	char text[16];
 	struct err e;
 
-	snprintf(text, sizeof(text), "=%u", b->serial++);
+	snprintf(text, sizeof(text), "=%o", b->serial++);
 	if (GROW(b->provides, b->provide_cap, b->provide_count + 1, UINT32_MAX, &e) < 0) {
 		b->failed = -ENOMEM;
 		return 0;
@@ -123,41 +125,33 @@ static void exclude_pairs(struct build *b, Id first, uint32_t count)
 	}
 }
 
-static uint32_t grid_side(uint32_t k)
-{
-	uint32_t side = 1;
-
-	while (side * side < k)
-		side++;
-	return side;
-}
-
 static uint32_t helpers_of(uint32_t k)
 {
-	return k > PAIRS_MAX ? 2 * grid_side(k) : 0;
+	return k > PAIRS_MAX ? k - 1 : 0;
 }
 
-/* Rows, then columns; each stands for itself as a dependency. */
-static void exclude_grid(struct build *b, Id first, uint32_t count)
+/* Rungs of one name, the first candidate has none; each needs the one before. */
+static void add_rungs(struct build *b, uint32_t first, uint32_t count)
 {
-	uint32_t side = grid_side(count);
-	Id name = pool_str2id(b->pool, "grid", 1), at[2] = { b->helper, b->helper + (Id)side };
-	Id dep[2][GRID_SIDE_MAX];
+	Id name = pool_str2id(b->pool, "rung", 1);
 
-	assert(side <= GRID_SIDE_MAX);
-	for (int axis = 0; axis < 2; axis++)
-		for (uint32_t i = 0; i < side; i++) {
-			Id helper = new_helper(b, name);
+	for (uint32_t c = first + 1; c < first + count; c++) {
+		Id helper = new_helper(b, name);
 
-			dep[axis][i] = provide_begin(b);
-			provide_add(b, helper);
-		}
-	for (uint32_t i = 0; i < count; i++) {
-		add_requires(b, first + (Id)i, dep[0][i / side]);
-		add_requires(b, first + (Id)i, dep[1][i % side]);
+		b->rung[c] = provide_begin(b);
+		provide_add(b, helper);
+		if (c > first + 1)
+			add_requires(b, helper, b->rung[c - 1]);
 	}
-	exclude_pairs(b, at[0], side);
-	exclude_pairs(b, at[1], side);
+}
+
+/* A candidate stands on its rung, and the next one is not reached. */
+static void stand_on_rung(struct build *b, uint32_t c, uint32_t end)
+{
+	if (b->rung[c])
+		add_requires(b, b->base + (Id)c, b->rung[c]);
+	if (c + 1 < end && b->rung[c + 1])
+		add_conflicts(b, b->base + (Id)c, b->rung[c + 1], 1);
 }
 
 static Id dep_of_set(struct build *b, uint32_t set)
@@ -172,15 +166,26 @@ static Id dep_of_set(struct build *b, uint32_t set)
 	return b->set_id[set];
 }
 
-/* A guard excludes what is of the name and not in the set; who limits, needs it. */
-static Id dep_of_limit(struct build *b, uint32_t set)
+/* Whether the candidates of a set are neighbours on a ladder, and not all of its name. */
+static bool is_range(const struct build *b, uint32_t set)
 {
 	const struct sat_problem *p = b->p;
+	uint32_t first = p->set_first[set], count = p->set_first[set + 1] - first;
+	uint32_t name = p->set_name[set];
 
-	if (b->limit_id[set])
-		return b->limit_id[set];
+	if (!count || name == UINT32_MAX)
+		return false;
+	uint32_t all = p->name_first[name + 1] - p->name_first[name];
+	return all > PAIRS_MAX && count < all &&
+	       p->set_members[first + count - 1] - p->set_members[first] + 1 == count;
+}
+
+static void exclude_outside(struct build *b, Id guard, uint32_t set)
+{
+	const struct sat_problem *p = b->p;
 	uint32_t name = p->set_name[set], m = p->set_first[set], outside = 0;
-	Id guard = new_helper(b, pool_str2id(b->pool, "guard", 1)), conflict = provide_begin(b);
+	Id conflict = provide_begin(b);
+
 	for (uint32_t c = p->name_first[name]; c < p->name_first[name + 1]; c++) {
 		while (m < p->set_first[set + 1] && p->set_members[m] < c)
 			m++;
@@ -190,6 +195,27 @@ static Id dep_of_limit(struct build *b, uint32_t set)
 		outside++;
 	}
 	add_conflicts(b, guard, conflict, outside);
+}
+
+/* A guard excludes what is of the name and not in the set; who limits, needs it. */
+static Id dep_of_limit(struct build *b, uint32_t set)
+{
+	const struct sat_problem *p = b->p;
+
+	if (b->limit_id[set])
+		return b->limit_id[set];
+	Id guard = new_helper(b, pool_str2id(b->pool, "guard", 1));
+	if (is_range(b, set)) {
+		uint32_t low = p->set_members[p->set_first[set]];
+		uint32_t high = p->set_members[p->set_first[set + 1] - 1] + 1;
+
+		if (b->rung[low])
+			add_requires(b, guard, b->rung[low]);
+		if (high < p->name_first[p->set_name[set] + 1])
+			add_conflicts(b, guard, b->rung[high], 1);
+	} else {
+		exclude_outside(b, guard, set);
+	}
 	b->limit_id[set] = provide_begin(b);
 	provide_add(b, guard);
 	return b->limit_id[set];
@@ -201,12 +227,12 @@ static void add_candidates(struct build *b)
 	char text[16];
 
 	for (uint32_t n = 0; n < p->name_count; n++) {
-		snprintf(text, sizeof(text), "%u", n);
+		snprintf(text, sizeof(text), "%o", n);
 		Id name = pool_str2id(b->pool, text, 1);
 		for (uint32_t c = p->name_first[n]; c < p->name_first[n + 1]; c++) {
 			Solvable *s = solvable_at(b, b->base + (Id)c);
 
-			snprintf(text, sizeof(text), "%u", p->rank[c] + 1);
+			snprintf(text, sizeof(text), "%o", p->rank[c] + 1);
 			s->name = name;
 			s->arch = ARCH_NOARCH;
 			s->evr = pool_str2id(b->pool, text, 1);
@@ -214,24 +240,40 @@ static void add_candidates(struct build *b)
 	}
 }
 
+/* What needs a range excludes the rest at once, not only when one of it is chosen. */
+static void add_needs(struct build *b, uint32_t c)
+{
+	const struct sat_problem *p = b->p;
+
+	for (uint32_t i = p->need_first[c]; i < p->need_first[c + 1]; i++) {
+		add_requires(b, b->base + (Id)c, dep_of_set(b, p->needs[i]));
+		if (p->cand_count <= GUARDS_MAX && is_range(b, p->needs[i]))
+			add_requires(b, b->base + (Id)c, dep_of_limit(b, p->needs[i]));
+	}
+	for (uint32_t i = p->limit_first[c]; i < p->limit_first[c + 1]; i++)
+		add_requires(b, b->base + (Id)c, dep_of_limit(b, p->limits[i]));
+}
+
 static void add_rules(struct build *b)
 {
 	const struct sat_problem *p = b->p;
 
-	/* libsolv keeps a solvable's dependencies together when they come together. */
 	for (uint32_t n = 0; n < p->name_count && !b->failed; n++) {
 		uint32_t first = p->name_first[n], count = p->name_first[n + 1] - first;
 
-		for (uint32_t c = first; c < first + count; c++) {
-			for (uint32_t i = p->need_first[c]; i < p->need_first[c + 1]; i++)
-				add_requires(b, b->base + (Id)c, dep_of_set(b, p->needs[i]));
-			for (uint32_t i = p->limit_first[c]; i < p->limit_first[c + 1]; i++)
-				add_requires(b, b->base + (Id)c, dep_of_limit(b, p->limits[i]));
-		}
 		if (count > PAIRS_MAX)
-			exclude_grid(b, b->base + (Id)first, count);
-		else if (count)
-			exclude_pairs(b, b->base + (Id)first, count);
+			add_rungs(b, first, count);
+	}
+	/* libsolv keeps a solvable's dependencies together when they come together. */
+	for (uint32_t n = 0; n < p->name_count && !b->failed; n++) {
+		uint32_t first = p->name_first[n], end = p->name_first[n + 1];
+
+		for (uint32_t c = first; c < end; c++) {
+			add_needs(b, c);
+			stand_on_rung(b, c, end);
+		}
+		if (end - first <= PAIRS_MAX && end > first)
+			exclude_pairs(b, b->base + (Id)first, end - first);
 	}
 }
 
@@ -283,20 +325,16 @@ static int build_open(struct build *b, const struct sat_problem *p, Queue *jobs,
 {
 	uint64_t helpers = p->job_count + p->set_count;
 
-	for (uint32_t n = 0; n < p->name_count; n++) {
-		uint32_t k = p->name_first[n + 1] - p->name_first[n];
-
-		if (k > GRID_SIDE_MAX * GRID_SIDE_MAX)
-			return err_set(e, -EFBIG, "there are too many builds of one package");
-		helpers += helpers_of(k);
-	}
+	for (uint32_t n = 0; n < p->name_count; n++)
+		helpers += helpers_of(p->name_first[n + 1] - p->name_first[n]);
 	if (p->cand_count + helpers > INT32_MAX / 4)
 		return err_set(e, -EFBIG, "there are too many packages to choose from");
 	b->p = p;
 	b->set_id = calloc((size_t)p->set_count + 1, sizeof(*b->set_id));
 	b->limit_id = calloc((size_t)p->set_count + 1, sizeof(*b->limit_id));
+	b->rung = calloc((size_t)p->cand_count + 1, sizeof(*b->rung));
 	b->pool = pool_create();
-	if (!b->set_id || !b->limit_id || !b->pool)
+	if (!b->set_id || !b->limit_id || !b->rung || !b->pool)
 		return err_nomem(e);
 	b->repo = repo_create(b->pool, "channels");
 	b->base = repo_add_solvable_block(b->repo, (int)(p->cand_count + helpers));

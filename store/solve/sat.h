@@ -5,9 +5,10 @@
  * business (universe.h). This is the only noun that knows libsolv.
  *
  * At most one candidate of a name is chosen. Plain libsolv writes k*k/2 rules for
- * that; here a large name is laid out as a grid (each candidate needs its row and
- * its column, of which at most one may be chosen), which propagates the same and
- * costs about 3*k rules.
+ * that; here a large name is laid out as a ladder: rung i is "candidate i or a later
+ * one", each candidate needs its rung and excludes the next, which costs 3*k rules. A
+ * set that is a range of candidates is then two rungs, and what libsolv learns from a
+ * conflict is about ranges too, not about single candidates.
  *
  * Decisions are made in the order of the jobs, each taking its highest rank that
  * still works, then along requirements, those of higher-numbered candidates first.

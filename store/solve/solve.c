@@ -14,12 +14,9 @@
 #include <stdio.h>
 #include <string.h>
 
-/*
- * Rounds. The first has all candidates, while no more than ACTIVE_MAX take part; else
- * the best NARROW_KEEP of each set do; only when that finds no answer, all do.
- */
-#define ACTIVE_MAX  20000
-#define NARROW_KEEP 2
+/* Candidates are opened lazily when there are more than ACTIVE_MAX, until it is LAZY_MAX. */
+#define ACTIVE_MAX 20000
+#define LAZY_MAX   8000
 
 struct solution *solution_free(struct solution *s)
 {
@@ -134,13 +131,13 @@ static int check_known(struct universe *u, struct buf *why, struct err *e)
 
 /* A universe that was reached; DEMANDs that nothing can meet are told by check_known(). */
 static int open_reached(struct universe *u, const struct solve_request *rq,
-			const struct reach_how *how, bool *ret_left_out, struct err *e)
+			const struct reach_how *how, struct err *e)
 {
 	int r = universe_open(u, rq, e);
 
 	if (r == 0)
 		r = add_demands(u, e);
-	return r == 0 ? reach(u, how, ret_left_out, e) : r;
+	return r == 0 ? reach(u, how, e) : r;
 }
 
 /* The whole story, from a universe of its own. */
@@ -154,8 +151,7 @@ static int explain(const struct solve_request *rq, struct buf *why, struct err *
 	uint32_t rules;
 	int r;
 
-	bool left_out;
-	r = open_reached(&u, rq, &(struct reach_how){ .thorough = true }, &left_out, e);
+	r = open_reached(&u, rq, &(struct reach_how){ .thorough = true }, e);
 	if (r < 0)
 		return r;
 	uint32_t empty = prune_empty_name(&u);
@@ -383,52 +379,75 @@ static int solve_removal(struct solution *s, const struct solve_request *rq, str
 	return put_in_order(s, rq, e);
 }
 
-/* 1: solved, s is filled. 0: no answer; *ret_left_out: among those that took part. */
-static int solve_round(struct solution *s, const struct solve_request *rq,
-		       const struct reach_how *how, bool *ret_left_out, struct buf *why,
-		       struct err *e)
+/* 1: solved, picked is filled. 0: no answer. */
+static int solve_once(struct universe *u, bool **picked, struct solution *s, struct buf *why,
+		      struct err *e)
 {
-	AUTO(universe_done) struct universe u = { 0 };
-	AUTO_MEM bool *picked = NULL;
 	int r;
 
 	s->stats.rounds++;
-	r = open_reached(&u, rq, how, ret_left_out, e);
-	if (r < 0 || reach_was_large(&u, how))
+	r = check_known(u, why, e);
+	if (r < 0 || prune_empty_name(u) != NONE)
 		return r;
-	r = check_known(&u, why, e);
-	if (r < 0 || prune_empty_name(&u) != NONE)
+	r = rank_all(u, e);
+	if (r == 0)
+		r = prune_reduce(u, e);
+	if (r < 0)
 		return r;
-	r = rank_all(&u, e);
+	free(*picked);
+	*picked = calloc(u->cand_count + 1, sizeof(**picked));
+	return *picked ? solve_reached(u, *picked, s, e) : err_nomem(e);
+}
+
+/*
+ * What an unopened candidate needs is taken to be nothing. So no answer means that there
+ * is none, and an answer of opened candidates is one, as good as if all were open. When
+ * that leads on and on, all are opened.
+ */
+static int solve_lazily(struct universe *u, const struct solve_request *rq, bool **picked,
+			struct solution *s, struct buf *why, struct err *e)
+{
+	static const struct reach_how lazy = { .lazy = true }, all = { .lazy = false };
+	bool all_open = false;
+	int r = open_reached(u, rq, &lazy, e);
+
+	while (r == 0 && u->active_count < LAZY_MAX) {
+		r = solve_once(u, picked, s, why, e);
+		if (r <= 0)
+			return r;
+		r = reach_open(u, *picked, &all_open, e);
+		if (r < 0 || all_open)
+			return r < 0 ? r : 1;
+		r = reach(u, &lazy, e);
+	}
+	universe_done(u);
 	if (r == 0)
-		r = prune_reduce(&u, e);
-	picked = calloc(u.cand_count + 1, sizeof(*picked));
-	if (r == 0 && !picked)
-		r = err_nomem(e);
-	if (r == 0)
-		r = solve_reached(&u, picked, s, e);
-	if (r <= 0)
-		return r;
-	r = sweep(&u, picked, e);
-	if (r == 0)
-		r = collect(s, &u, picked, e);
-	return r < 0 ? r : 1;
+		r = open_reached(u, rq, &all, e);
+	return r == 0 ? solve_once(u, picked, s, why, e) : r;
 }
 
 static int solve_rounds(struct solution *s, const struct solve_request *rq, struct buf *why,
 			struct err *e)
 {
-	static const struct reach_how rounds[] = {
-		{ .active_max = ACTIVE_MAX },
-		{ .keep = NARROW_KEEP },
-		{ .keep = 0 },
-	};
-	bool left_out = true;
-	int r = 0;
+	struct reach_how how = { .active_max = ACTIVE_MAX };
+	AUTO(universe_done) struct universe u = { 0 };
+	AUTO_MEM bool *picked = NULL;
+	int r;
 
-	for (size_t i = 0; i < ARRAY_LEN(rounds) && left_out && r == 0; i++)
-		r = solve_round(s, rq, &rounds[i], &left_out, why, e);
-	return r == 0 ? explain(rq, why, e) : r < 0 ? r : 0;
+	r = open_reached(&u, rq, &how, e);
+	if (r < 0)
+		return r;
+	if (reach_was_large(&u, &how)) {
+		universe_done(&u);
+		r = solve_lazily(&u, rq, &picked, s, why, e);
+	} else {
+		r = solve_once(&u, &picked, s, why, e);
+	}
+	if (r == 0)
+		return explain(rq, why, e);
+	if (r > 0)
+		r = sweep(&u, picked, e);
+	return r < 0 ? r : collect(s, &u, picked, e);
 }
 
 int solve(struct solution **ret, const struct solve_request *rq, struct buf *why, struct err *e)

@@ -4,8 +4,8 @@
  * The only user of libsolv, which is fed numbers only: each candidate's rank as
  * its version, each distinct MatchSpec as the set of candidates that satisfy it
  * (docs/decisions/solver.md). Only names reachable from the request are loaded,
- * candidates are pruned before libsolv, and the solve is tried wider when that
- * was too narrow. The same input gives the same answer, always.
+ * candidates are pruned before libsolv, and those of large channels are
+ * looked at only when an answer might have them. The same input gives the same answer, always.
  *
  * Preference (COMPAT §7.1): fewer track_features, channel priority by mode,
  * version, build number, timestamp, build string; .conda before .tar.bz2.
@@ -71,6 +71,7 @@ struct solve_request {
 	bool keep_python_minor; /* unless a job names python */
 	bool add_pip;		/* add_pip_as_python_dependency; skipped where no source has pip */
 	bool prune;		/* drop installed packages that no job and no requirement needs */
+	uint32_t open_max;	/* open candidates lazily from there on; 0: the usual 20,000 */
 };
 
 /* One package of the answer, in link order (dependencies first, ties by name). */
@@ -87,7 +88,7 @@ struct solution {
 	struct {
 		uint32_t names, candidates, pruned; /* loaded, before and after pruning */
 		uint32_t rules;
-		int rounds; /* 1: the first, narrow one was enough */
+		int rounds; /* 1, unless candidates were opened lazily */
 	} stats;
 };
 

@@ -32,7 +32,6 @@ enum drop {
 	DROP_UNWANTED, /* all that is left of a required name needs another one (why: name) */
 	DROP_UNREACHED, /* nothing that is left admits it */
 	DROP_SAME,	/* a preferred candidate does the same */
-	DROP_NARROW,	/* left out of a narrow round */
 };
 
 struct cand {
@@ -44,8 +43,9 @@ struct cand {
 	uint16_t features, old_features; /* track_features; the deprecated `features` */
 	uint8_t drop;			 /* enum drop */
 	bool hidden;   /* by strict channel priority, to specs that name no channel */
-	bool active;   /* its needs and limits are known */
+	bool active;   /* open: its needs and limits are known */
 	bool expanded; /* and their names loaded */
+	bool dived;    /* and their best guessed at (reach.c) */
 	const char *version_text, *build; /* borrowed */
 	uint64_t build_number, timestamp_ms;
 };
@@ -70,6 +70,7 @@ struct uname {
 	uint32_t versions, version_count; /* into universe.sorted: distinct, the oldest first */
 	uint32_t specs;			  /* first of its specs, chained by universe.spec_next */
 	uint32_t depth;			  /* the wave that loaded it */
+	uint32_t opened;		  /* how often more of it were opened (reach_open) */
 	uint32_t required_by; /* a name that always needs it, or itself when a job does */
 	bool loaded, required, is_virtual, favor_installed;
 };
@@ -107,6 +108,7 @@ struct universe {
 	bool *fits; /* [age]: while a spec is held against the versions of a name */
 	size_t fits_cap;
 	uint32_t active_count;
+	uint32_t waves; /* of loading names, so far */
 };
 
 int universe_open(struct universe *u, const struct solve_request *rq, struct err *e) MUST_CHECK;
