@@ -118,5 +118,6 @@
 #define CONTROL_BYTES_MAX      (4 * MIB)
 #define NODES_MAX	       (1ULL << 30) /* directories of one view that are walked */
 #define LOG_BYTES_MAX	       (8 * MIB)    /* of a daemon in the background */
+#define LOG_LINES_A_SECOND     100 /* more are dropped, and counted */
 
 #endif

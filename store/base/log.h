@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * log: lines for whoever runs the daemon. Standard error, each line with a
- * syslog prefix ("<4>") when it is not a terminal, so that journald sorts them.
+ * syslog prefix ("<4>") when it is not a terminal, so that journald sorts them;
+ * then LOG_LINES_A_SECOND at most of LOG_NOTE and above.
  * Only fs/ and tools/ log; store/ returns a struct err.
  */
 #ifndef ENVFS_BASE_LOG_H

@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/limits.h"
+#include "base/log.h"
 #include "base/map.h"
 #include "base/path.h"
 #include "base/store.h"
@@ -269,6 +270,32 @@ static void test_store(void)
 	CHECK_INT(system(cmd), 0);
 }
 
+static void test_log_rate(void)
+{
+	char path[] = "/tmp/envfs-test-XXXXXX";
+	int out = mkstemp(path), saved = dup(STDERR_FILENO), lines = 0;
+	AUTO_BUF text = BUF(4 * MIB);
+
+	test_case = "log rate";
+	CHECK(out >= 0 && saved >= 0 && dup2(out, STDERR_FILENO) >= 0);
+	for (int i = 0; i < 20000; i++)
+		log_line(LOG_WARNING, "again\nand again");
+	(void)usleep(1100000);
+	log_line(LOG_WARNING, "the last");
+	(void)dup2(saved, STDERR_FILENO);
+	(void)close(saved);
+	(void)close(out);
+	CHECK_INT(sys_slurp(AT_FDCWD, path, &text), 0);
+	for (const char *at = text.bytes; (at = strchr(at, '\n')); at++)
+		lines++;
+	/* The 20,000 may have taken more than a second on a slow machine. */
+	CHECK(lines >= LOG_LINES_A_SECOND + 2 && lines < 10 * LOG_LINES_A_SECOND);
+	CHECK(strncmp(text.bytes, "<4>again and again\n", 19) == 0);
+	CHECK(strstr(text.bytes, "lines were dropped"));
+	CHECK(strstr(text.bytes, "\n<4>the last\n"));
+	(void)unlink(path);
+}
+
 #define LOCKERS	   3
 #define RACE_NS	   300000000ULL
 #define RACE_PATHS "/dev/shm/envfs-test-XXXXXX", "/tmp/envfs-test-XXXXXX"
@@ -348,5 +375,6 @@ int main(void)
 	test_hash();
 	test_store();
 	test_lock_race();
+	test_log_rate();
 	return test_end();
 }
