@@ -4,9 +4,11 @@
 #include "mount/wire.h"
 
 #include "base/limits.h"
+#include "base/sys.h"
 #include "test.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -105,6 +107,40 @@ static void test_wire(void)
 	(void)close(ends[0]);
 }
 
+/* A message of which a byte comes now and then: each is in time, all together are not. */
+static void *dawdle(void *end)
+{
+	int fd = *(int *)end;
+
+	(void)!write(fd, "\144\0\0\0", 4);
+	for (int i = 0; i < 60; i++) {
+		(void)usleep(50000);
+		if (send(fd, "x", 1, MSG_NOSIGNAL) < 0)
+			break;
+	}
+	return NULL;
+}
+
+static void test_dawdler(void)
+{
+	AUTO_BUF got = BUF(CONTROL_BYTES_MAX);
+	struct err e = { 0 };
+	pthread_t thread;
+	uint64_t begun;
+	int ends[2];
+
+	test_case = "a dawdler";
+	CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
+	CHECK_INT(wire_set_timeout(ends[1], 200, &e), 0);
+	CHECK_INT(pthread_create(&thread, NULL, dawdle, &ends[0]), 0);
+	begun = sys_now_ns();
+	CHECK_INT(wire_receive(ends[1], &got, &e), -ETIMEDOUT);
+	CHECK((sys_now_ns() - begun) / 1000000 < 1500);
+	(void)close(ends[1]);
+	(void)pthread_join(thread, NULL);
+	(void)close(ends[0]);
+}
+
 static void test_runtime(void)
 {
 	char dir[] = "/tmp/envfs-test-XXXXXX", sock[RUNTIME_NAME_BYTES], other[RUNTIME_NAME_BYTES];
@@ -152,6 +188,7 @@ int main(void)
 	test_below();
 	test_mounted();
 	test_wire();
+	test_dawdler();
 	test_runtime();
 	return test_end();
 }
