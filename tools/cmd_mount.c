@@ -30,7 +30,7 @@ static int answer(const struct opts *o, const char *dir, const char *what)
 	struct jsonw w = JSONW(&out, 2);
 
 	if (!o->json) {
-		say_note("%s is %s", dir, what);
+		say_note("%s %s", what, dir);
 		return EXIT_DONE;
 	}
 	jsonw_object(&w);
@@ -72,7 +72,7 @@ static int do_mount(const struct opts *o, struct err *e)
 		return err_set(e, -errno, "mount point '%s': %s: make the folder first", dir,
 			       strerror(errno));
 	r = mount_run(&mo, e);
-	return r < 0 || o->foreground ? r : answer(o, dir, "mounted");
+	return r < 0 || o->foreground ? r : answer(o, dir, "mounted at");
 }
 
 int cmd_mount(const struct opts *o)
