@@ -58,8 +58,13 @@ static int identify(struct supply *s, struct item *part, const struct md5 *md5, 
 int supply_identify(struct supply *s, const char *url, const struct md5 *md5,
 		    struct supply_artifact *ret, struct err *e)
 {
+	size_t len;
 	struct item part = {
-		.supply = s, .lock_fd = -1, .part_fd = -1, .artifact = { .url = url, .name = url }
+		.supply = s,
+		.lock_fd = -1,
+		.part_fd = -1,
+		/* Of its URL only the last part: before that there may be a token. */
+		.artifact = { .url = url, .name = url_file_name(url, &len) },
 	};
 	bool known;
 	int r;
