@@ -40,7 +40,7 @@ static const char make_packages[] =
 	" {'name': 'badlink', 'files': {'lib/plain': 'plain',\n"
 	"  'lib/too': {'hardlink': 'lib/plain', 'prefix': 'text'}}},\n"
 	" {'name': 'lacking', 'files': {'lib/a': 'a', 'lib/b': {'data': 'b', 'packed': False}}},\n"
-	" {'name': 'huge', 'files': {'lib/huge%d' % i: bytes([i]) * 3000000 for i in range(40)}},\n"
+	" {'name': 'huge', 'files': {'lib/huge%d' % i: bytes([i]) * 3000000 for i in range(20)}},\n"
 	"])\n"
 	"for name, r in c.records.items():\n"
 	"  print(r['name'], name, r['sha256'], r['md5'], r['size'])\n"
