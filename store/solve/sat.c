@@ -27,6 +27,7 @@ struct build {
 	Id helper;    /* next free helper */
 	Id *set_id;   /* [set_count]: the dependency that stands for a set, 0: none yet */
 	Id *limit_id; /* [set_count]: the dependency on a set's guard */
+	Id *range_id; /* [set_count]: the same for what needs it, when it is a range */
 	Id *rung;     /* [cand_count]: the dependency on "this one or a later one", or 0 */
 	uint32_t rules;
 	/* Provider sets cannot be told before all dependencies have names. */
@@ -47,6 +48,7 @@ static void build_done(struct build *b)
 		pool_free(b->pool);
 	free(b->set_id);
 	free(b->limit_id);
+	free(b->range_id);
 	free(b->rung);
 	free(b->provides);
 	free(b->members);
@@ -197,28 +199,36 @@ static void exclude_outside(struct build *b, Id guard, uint32_t set)
 	add_conflicts(b, guard, conflict, outside);
 }
 
-/* A guard excludes what is of the name and not in the set; who limits, needs it. */
+/* A guard excludes what is of the name and not in the set; who limits, needs it. No rung
+ * is reached for it: limits that contradict each other hold where the name is not there. */
 static Id dep_of_limit(struct build *b, uint32_t set)
 {
-	const struct sat_problem *p = b->p;
-
 	if (b->limit_id[set])
 		return b->limit_id[set];
 	Id guard = new_helper(b, pool_str2id(b->pool, "guard", 1));
-	if (is_range(b, set)) {
-		uint32_t low = p->set_members[p->set_first[set]];
-		uint32_t high = p->set_members[p->set_first[set + 1] - 1] + 1;
-
-		if (b->rung[low])
-			add_requires(b, guard, b->rung[low]);
-		if (high < p->name_first[p->set_name[set] + 1])
-			add_conflicts(b, guard, b->rung[high], 1);
-	} else {
-		exclude_outside(b, guard, set);
-	}
+	exclude_outside(b, guard, set);
 	b->limit_id[set] = provide_begin(b);
 	provide_add(b, guard);
 	return b->limit_id[set];
+}
+
+/* The same by two rungs, for what needs a range, so that one of it will be there. */
+static Id dep_of_range(struct build *b, uint32_t set)
+{
+	const struct sat_problem *p = b->p;
+	uint32_t low = p->set_members[p->set_first[set]];
+	uint32_t high = p->set_members[p->set_first[set + 1] - 1] + 1;
+
+	if (b->range_id[set])
+		return b->range_id[set];
+	Id guard = new_helper(b, pool_str2id(b->pool, "range", 1));
+	if (b->rung[low])
+		add_requires(b, guard, b->rung[low]);
+	if (high < p->name_first[p->set_name[set] + 1])
+		add_conflicts(b, guard, b->rung[high], 1);
+	b->range_id[set] = provide_begin(b);
+	provide_add(b, guard);
+	return b->range_id[set];
 }
 
 static void add_candidates(struct build *b)
@@ -248,7 +258,7 @@ static void add_needs(struct build *b, uint32_t c)
 	for (uint32_t i = p->need_first[c]; i < p->need_first[c + 1]; i++) {
 		add_requires(b, b->base + (Id)c, dep_of_set(b, p->needs[i]));
 		if (p->cand_count <= GUARDS_MAX && is_range(b, p->needs[i]))
-			add_requires(b, b->base + (Id)c, dep_of_limit(b, p->needs[i]));
+			add_requires(b, b->base + (Id)c, dep_of_range(b, p->needs[i]));
 	}
 	for (uint32_t i = p->limit_first[c]; i < p->limit_first[c + 1]; i++)
 		add_requires(b, b->base + (Id)c, dep_of_limit(b, p->limits[i]));
@@ -323,7 +333,7 @@ static int set_provides(struct build *b, struct err *e)
 
 static int build_open(struct build *b, const struct sat_problem *p, Queue *jobs, struct err *e)
 {
-	uint64_t helpers = p->job_count + p->set_count;
+	uint64_t helpers = p->job_count + 2 * (uint64_t)p->set_count;
 
 	for (uint32_t n = 0; n < p->name_count; n++)
 		helpers += helpers_of(p->name_first[n + 1] - p->name_first[n]);
@@ -332,9 +342,10 @@ static int build_open(struct build *b, const struct sat_problem *p, Queue *jobs,
 	b->p = p;
 	b->set_id = calloc((size_t)p->set_count + 1, sizeof(*b->set_id));
 	b->limit_id = calloc((size_t)p->set_count + 1, sizeof(*b->limit_id));
+	b->range_id = calloc((size_t)p->set_count + 1, sizeof(*b->range_id));
 	b->rung = calloc((size_t)p->cand_count + 1, sizeof(*b->rung));
 	b->pool = pool_create();
-	if (!b->set_id || !b->limit_id || !b->rung || !b->pool)
+	if (!b->set_id || !b->limit_id || !b->range_id || !b->rung || !b->pool)
 		return err_nomem(e);
 	b->repo = repo_create(b->pool, "channels");
 	b->base = repo_add_solvable_block(b->repo, (int)(p->cand_count + helpers));

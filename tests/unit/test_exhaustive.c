@@ -202,7 +202,7 @@ int main(void)
 	struct small *u = malloc(sizeof(*u));
 	struct tiny *tiny = calloc(UNIVERSES, sizeof(*tiny));
 	AUTO_BUF channel = BUF(16 * MIB);
-	uint64_t state = 20;
+	uint64_t state = 7;
 	int possible = 0;
 
 	small_open(u);

@@ -98,6 +98,13 @@ static const struct solve_case priorities[] = {
 };
 
 static const struct solve_case limits[] = {
+	{ "limits of what is not there",
+	  "a 1 0 : c 2, e 2 ~ d >=2\na 2 0 : f 1, b 4 ~ d 2\na 3 0 : d <3, c 1\nb 1 0 : c 2, d 3 ~ "
+	  "c 2\n"
+	  "b 2 0 : d 1 ~ d\nb 3 0 : d\nb 4 0 : d\nc 1 0 ~ b, b <3, b\nc 2 0 : b 1\nd 1 0 : c, f "
+	  "1\nd 2 0 ~ b 4\nd 3\ne 1\n"
+	  "e 2 0 : d <3\ne 3 0 : c, a\nf 1 0 : d 2, d 3",
+	  .request = "install a; install c", .answer = "c-1-0 d-2-0 a-3-0" },
 	{ "constrains does not pull in", "a 1 0 ~ b <2\nb 1\nb 2", .request = "install a",
 	  .answer = "a-1-0" },
 	{ "constrains holds for what is there", "a 1 0 ~ b <2\nb 1\nb 2",
