@@ -7,8 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static void PRINTF(4, 0)
-	put(struct err *e, int code, const char *tail, const char *fmt, va_list ap)
+static void PRINTF(4, 0) put(struct err *e, int code, const char *tail, const char *fmt, va_list ap)
 {
 	char head[ERR_TEXT_BYTES];
 	int n;

@@ -85,9 +85,10 @@
 #define TRUST_BYTES_MAX	     (4 * MIB)	 /* a file of certificates (Debian's: 220 KB), or netrc */
 #define USELESS_BYTES_MAX    (64 * KIB)	 /* of an error's page; then the connection is given up */
 #define LOCAL_SLICE_BYTES    (256 * KIB) /* of a file URL, between the network's turns */
-#define RETRY_FREE_BYTES     (1 * MIB) /* an attempt that comes so much further starts the count anew \
-					*/
-#define PAUSE_MS_MAX 8000	       /* between attempts */
+#define RETRY_FREE_BYTES                                                                           \
+	(1 * MIB)	  /* an attempt that comes so much further starts the count anew           \
+			   */
+#define PAUSE_MS_MAX 8000 /* between attempts */
 
 /* The store. */
 #define OBJECT_BLOCK_BYTES   (128 * KIB) /* a page of a large file costs one block */
@@ -118,6 +119,6 @@
 #define CONTROL_BYTES_MAX      (4 * MIB)
 #define NODES_MAX	       (1ULL << 30) /* directories of one view that are walked */
 #define LOG_BYTES_MAX	       (8 * MIB)    /* of a daemon in the background */
-#define LOG_LINES_A_SECOND     100 /* more are dropped, and counted */
+#define LOG_LINES_A_SECOND     100	    /* more are dropped, and counted */
 
 #endif
