@@ -182,13 +182,20 @@ static bool is_range(const struct build *b, uint32_t set)
 	       p->set_members[first + count - 1] - p->set_members[first] + 1 == count;
 }
 
+/* A range excludes all that is above it by one rung. */
 static void exclude_outside(struct build *b, Id guard, uint32_t set)
 {
 	const struct sat_problem *p = b->p;
 	uint32_t name = p->set_name[set], m = p->set_first[set], outside = 0;
-	Id conflict = provide_begin(b);
+	uint32_t end = p->name_first[name + 1];
+	Id conflict;
 
-	for (uint32_t c = p->name_first[name]; c < p->name_first[name + 1]; c++) {
+	if (is_range(b, set) && p->set_members[p->set_first[set + 1] - 1] + 1 < end) {
+		end = p->set_members[p->set_first[set + 1] - 1] + 1;
+		add_conflicts(b, guard, b->rung[end], 1);
+	}
+	conflict = provide_begin(b);
+	for (uint32_t c = p->name_first[name]; c < end; c++) {
 		while (m < p->set_first[set + 1] && p->set_members[m] < c)
 			m++;
 		if (m < p->set_first[set + 1] && p->set_members[m] == c)
@@ -199,8 +206,8 @@ static void exclude_outside(struct build *b, Id guard, uint32_t set)
 	add_conflicts(b, guard, conflict, outside);
 }
 
-/* A guard excludes what is of the name and not in the set; who limits, needs it. No rung
- * is reached for it: limits that contradict each other hold where the name is not there. */
+/* A guard excludes what is of the name and not in the set; who limits, needs it. It needs
+ * no rung itself: limits that contradict each other hold where the name is not there. */
 static Id dep_of_limit(struct build *b, uint32_t set)
 {
 	if (b->limit_id[set])
