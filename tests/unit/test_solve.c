@@ -249,13 +249,21 @@ static const struct solve_case failures[] = {
 	  .request = "install a; install b >1",
 	  .answer = "You asked for 'a', but every a goes only with 'b <1' and you also asked for "
 		    "'b >1'.\nAvailable of b: 2, 0.\n" },
+	{ "only the search finds it, for one request",
+	  "a 1 0 : b, c\nb 1 0 : x 1, y 2\nb 2 0 : x 2, y 1\nc 1 0 : x 1, y 1\n"
+	  "c 2 0 : x 2, y 2\nx 1\nx 2\ny 1\ny 2",
+	  .request = "install a",
+	  .answer = "You asked for 'a', but all that it needs cannot hold together.\n"
+		    "a 1 needs 'b' and 'c'.\n"
+		    "b 1 needs 'x 1' and 'y 2'.\nb 2 needs 'x 2' and 'y 1'.\n"
+		    "c 1 needs 'x 1' and 'y 1'.\nc 2 needs 'x 2' and 'y 2'.\n" },
 	{ "only the search finds it",
 	  "a 1 0 : x 1\na 2 0 : x 2\nb 1 0 : x 1, y 2\nb 2 0 : x 2, y 1\nc 1 0 : x 1, y 1\n"
 	  "c 2 0 : x 2, y 2\nx 1\nx 2\ny 1\ny 2",
 	  .request = "install a; install b; install c",
 	  .answer = "These cannot hold together: 'b', 'c'.\n"
-		    "b 1 needs 'x 1'.\nb 2 needs 'x 2'.\nb 2 needs 'y 1'.\nb 1 needs 'y 2'.\n"
-		    "c 1 needs 'x 1'.\nc 2 needs 'x 2'.\nc 1 needs 'y 1'.\nc 2 needs 'y 2'.\n" },
+		    "b 1 needs 'x 1' and 'y 2'.\nb 2 needs 'x 2' and 'y 1'.\n"
+		    "c 1 needs 'x 1' and 'y 1'.\nc 2 needs 'x 2' and 'y 2'.\n" },
 };
 
 /* The answer may not hang on the order in which requests or records come. */
