@@ -8,7 +8,7 @@ import shutil
 import sqlite3
 
 import pytest
-from conftest import BIG, BIG_BYTES, OLD, SMALL, assert_sound, error_of, left_over, read, reasons, verify
+from fault_world import BIG, BIG_BYTES, OLD, SMALL, assert_sound, error_of, left_over, read, reasons, verify
 from envfs import Envfs
 
 

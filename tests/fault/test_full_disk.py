@@ -6,7 +6,7 @@ import random
 import subprocess
 
 import pytest
-from conftest import assert_sound, error_of, left_over, read, reasons, verify
+from fault_world import assert_sound, error_of, left_over, read, reasons, verify
 from envfs import Envfs
 from makepkg import make_channel
 

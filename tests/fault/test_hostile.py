@@ -11,7 +11,7 @@ import sys
 import time
 
 import pytest
-from conftest import (BIG, BIG_BYTES, SMALL, assert_sound, error_of, left_over, read, reasons)
+from fault_world import (BIG, BIG_BYTES, SMALL, assert_sound, error_of, left_over, read, reasons)
 from envfs import Envfs
 from faultserver import FaultServer
 from makepkg import make_channel, make_package

@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 
 import pytest
-from conftest import BIG_BYTES, assert_sound, error_of, read, reasons, verify
+from fault_world import BIG_BYTES, assert_sound, error_of, read, reasons, verify
 from envfs import Envfs
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="becoming another user takes root")

@@ -7,7 +7,7 @@ import subprocess
 import time
 
 import pytest
-from conftest import (BIG, BIG_BYTES, OLD, SMALL, assert_sound, error_of, left_over, read, reasons)
+from fault_world import (BIG, BIG_BYTES, OLD, SMALL, assert_sound, error_of, left_over, read, reasons)
 from faultserver import FaultServer
 
 STALL_S = 1

@@ -10,7 +10,7 @@ import subprocess
 import time
 
 import pytest
-from conftest import assert_sound, left_over, read
+from fault_world import assert_sound, left_over, read
 from envfs import Envfs
 from faultserver import FaultServer
 from makepkg import make_channel

@@ -12,7 +12,7 @@ import subprocess
 import time
 
 import pytest
-from conftest import noise
+from mount_world import noise
 from envfs import Envfs, Failed, is_mounted, wait_until
 
 BIG, SMALL, OTHER = "big-1.0-0.conda", "small-1.0-0.conda", "other-2.0-0.conda"

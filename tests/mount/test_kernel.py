@@ -10,7 +10,7 @@ import subprocess
 import time
 
 import pytest
-from conftest import noise
+from mount_world import noise
 from makepkg import make_channel
 
 FILES = 20_000

@@ -5,7 +5,7 @@ import stat
 import subprocess
 import threading
 
-from conftest import gets, noise
+from mount_world import gets, noise
 
 BIG = "big-1.0-0.conda"
 

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from conftest import noise
+from mount_world import noise
 from envfs import Envfs, is_mounted, wait_until
 from faultserver import FaultServer
 from makepkg import file_name, make_channel

@@ -8,7 +8,7 @@ import threading
 import time
 
 import pytest
-from conftest import noise
+from mount_world import noise
 from envfs import Envfs, wait_until
 from makepkg import make_channel
 
