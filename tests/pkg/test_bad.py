@@ -13,7 +13,9 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "bad", "pkg"))
 import other  # noqa: E402
 from cases import BAD, GOOD  # noqa: E402
 
-PROGRAM = os.environ["PKG_DUMP"]
+PROGRAM = os.environ.get("PKG_DUMP")
+if not PROGRAM:
+    pytest.skip("PKG_DUMP names no pkg_dump", allow_module_level=True)
 
 
 def write_all(folder, items):
