@@ -85,7 +85,7 @@ def formatted():
 def unit():
     say("unit tests")
     log = build / "meson-logs" / "testlog.txt"
-    ok = run("meson", "test", "-C", build, "--no-rebuild", "--suite", "unit", "--print-errorlogs", "-q").returncode == 0
+    ok = run("meson", "test", "-C", build, "--no-rebuild", "--suite", "unit", "--suite", "solve", "--print-errorlogs", "-q").returncode == 0
     good = bad = 0
     for line in log.read_text(errors="replace").splitlines():
         m = re.match(r"^(\d+) passed, (\d+) failed", line)
