@@ -103,30 +103,60 @@ bool path_is_below(const char *path, const char *dir)
 	return strncmp(path, dir, len) == 0 && (path[len] == '/' || path[len] == '\0');
 }
 
-/* fusermount3 for users, who may not umount(2). */
+/* Starts it with its complaints going into a pipe. */
+static int spawn_fusermount(char **args, pid_t *ret_pid, int *ret_said, struct err *e)
+{
+	char path_list[] = "PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin";
+	char *environment[] = { path_list, NULL };
+	posix_spawn_file_actions_t actions;
+	int ends[2], r;
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return err_sys(e, "pipe");
+	AUTO_FD said = ends[0];
+	AUTO_FD says = ends[1];
+	r = posix_spawn_file_actions_init(&actions);
+	if (r != 0)
+		return err_set(e, -r, "fusermount3: %s", strerror(r));
+	r = posix_spawn_file_actions_adddup2(&actions, says, STDERR_FILENO);
+	if (r == 0)
+		r = posix_spawnp(ret_pid, args[0], &actions, NULL, args, environment);
+	(void)posix_spawn_file_actions_destroy(&actions);
+	if (r != 0)
+		return err_set(e, -r, "fusermount3: %s; install the package fuse3", strerror(r));
+	*ret_said = TAKE_FD(said);
+	return 0;
+}
+
+/* fusermount3 for users, who may not umount(2). It tells its reason in words only. */
 static int run_fusermount(const char *dir, bool lazy, struct err *e)
 {
 	char program[] = "fusermount3", take_down[] = "-u", detach[] = "-z", end[] = "--";
-	char path_list[] = "PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin";
-	char *environment[] = { path_list, NULL };
+	AUTO_BUF why = BUF(512);
 	AUTO_MEM char *path = strdup(dir);
 	char *plain[] = { program, take_down, end, path, NULL };
 	char *lazily[] = { program, take_down, detach, end, path, NULL };
-	char **args = lazy ? lazily : plain;
+	AUTO_FD said = -1;
 	pid_t pid;
 	int r, status;
 
 	if (!path)
 		return err_nomem(e);
-	r = posix_spawnp(&pid, args[0], NULL, NULL, args, environment);
-	if (r != 0)
-		return err_set(e, -r, "fusermount3: %s; install the package fuse3", strerror(r));
+	r = spawn_fusermount(lazy ? lazily : plain, &pid, &said, e);
+	if (r < 0)
+		return r;
+	r = sys_slurp_fd(said, &why);
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return err_sys(e, "fusermount3");
-	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return 0;
+	if (r < 0 && r != -EFBIG)
+		return err_set(e, r, "fusermount3: its words: %s", strerror(-r));
+	if (strstr(why.bytes, "busy"))
 		return err_set(e, -EBUSY, "'%s' is in use", dir);
-	return 0;
+	return err_set(e, -EIO, "unmount '%s': %.*s", dir, (int)strcspn(why.bytes, "\n"),
+		       why.len ? why.bytes : "fusermount3 failed");
 }
 
 int place_unmount(const char *dir, bool lazy, struct err *e)
