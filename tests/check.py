@@ -85,7 +85,7 @@ def formatted():
 def unit():
     say("unit tests")
     log = build / "meson-logs" / "testlog.txt"
-    ok = run("meson", "test", "-C", build, "--no-rebuild", "--suite", "unit", "--suite", "solve", "--print-errorlogs", "-q").returncode == 0
+    ok = run("meson", "test", "-C", build, "--no-rebuild", "--suite", "unit", "--print-errorlogs", "-q").returncode == 0
     good = bad = 0
     for line in log.read_text(errors="replace").splitlines():
         m = re.match(r"^(\d+) passed, (\d+) failed", line)
@@ -111,8 +111,10 @@ def programs(*which):
 
 def plain():
     """What figures of a sanitizer build say nothing about; and that a release build has no warning."""
-    say("an optimised build: memory of the daemon")
-    setup(plain_build, targets=["tools/envfs"])
+    say("an optimised build: memory of the daemon, the solver's quick bench")
+    setup(plain_build, targets=["tools/envfs", "tests/solve/trial"])
+    ok = run(python, "tests/solve/bench.py", plain_build / "tests" / "solve" / "trial", "--quick").returncode == 0
+    count(int(ok), int(not ok))
     env.update(ENVFS=str(plain_build / "tools" / "envfs"), ENVFS_BUILD="plain")
     programs("tests/mount/test_kernel.py", "-k", "memory")
 
