@@ -67,10 +67,6 @@ static int do_mount(const struct opts *o, struct err *e)
 			     : o->verbose   ? LOG_INFO
 					    : LOG_NOTE,
 	};
-	/* Whatever else is wrong with it, such as a dead mount, mount_run() sees to. */
-	if (!is_default && access(dir, F_OK) < 0 && errno == ENOENT)
-		return err_set(e, -errno, "mount point '%s': %s: make the folder first", dir,
-			       strerror(errno));
 	r = mount_run(&mo, e);
 	return r < 0 || o->foreground ? r : answer(o, dir, "mounted at");
 }

@@ -179,7 +179,11 @@ int served_one(const char *dir, const char *store, struct served *ret, struct er
 
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < all.count; i++) {
+	/* By its name first: resolving it asks the file system that is mounted there. */
+	for (size_t i = 0; dir && i < all.count && !found; i++)
+		if (strcmp(dir, all.list[i].dir) == 0)
+			found = &all.list[i];
+	for (size_t i = 0; !(dir && found) && i < all.count; i++) {
 		struct served *s = &all.list[i];
 
 		if (dir ? !same_path(dir, s->dir) : !same_path(store, s->store))

@@ -187,6 +187,34 @@ static bool is_dead(const char *dir)
 	       errno == ENOTCONN;
 }
 
+/*
+ * What is mounted at dir, and dir without links. realpath(3) of a mount point asks
+ * the file system that is mounted there, so a name that is one already is looked up
+ * as it stands, then below its resolved parent; only else is it resolved itself.
+ */
+static int find_mounted(const char *dir, char ret_real[PATH_MAX], struct mounted *ret,
+			struct err *e)
+{
+	char parent[PATH_MAX], real_parent[PATH_MAX];
+	const char *slash = strrchr(dir, '/');
+	int r = mounted_at(dir, ret, e);
+
+	(void)snprintf(ret_real, PATH_MAX, "%s", dir);
+	if (r != -ENOENT || !slash)
+		return r;
+	(void)snprintf(parent, sizeof(parent), "%.*s", slash == dir ? 1 : (int)(slash - dir), dir);
+	if (realpath(parent, real_parent) &&
+	    snprintf(ret_real, PATH_MAX, "%s%s", strcmp(real_parent, "/") == 0 ? "" : real_parent,
+		     slash) < PATH_MAX) {
+		r = mounted_at(ret_real, ret, e);
+		if (r != -ENOENT)
+			return r;
+	}
+	if (!realpath(dir, ret_real))
+		return -ENOENT;
+	return mounted_at(ret_real, ret, e);
+}
+
 /* A daemon that was killed leaves a dead mount. One that hangs is asked nothing through the
  * file system, which would wait for it. */
 static int clear_dead(const char *dir, struct err *e)
@@ -195,13 +223,11 @@ static int clear_dead(const char *dir, struct err *e)
 	AUTO(json_doc_freep) struct json_doc *doc = NULL;
 	char real[PATH_MAX];
 	struct mounted m;
-	int r;
+	int r = find_mounted(dir, real, &m, e);
 
-	if (realpath(dir, real))
-		dir = real;
-	r = mounted_at(dir, &m, e);
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
+	dir = real;
 	if (strcmp(m.type, FILESYSTEM_TYPE) != 0)
 		return 0;
 	r = control_call(dir, request, sizeof(request) - 1, &doc, NULL);
@@ -296,8 +322,13 @@ int place_prepare(const struct mount_options *o, char ret_dir[PATH_MAX], struct 
 		return r;
 	if (o->make_dir && mkdir(o->dir, 0755) < 0 && errno != EEXIST)
 		return err_sys(e, "mount point '%s': mkdir", o->dir);
-	if (!realpath(o->dir, ret_dir) || stat(ret_dir, &st) < 0)
-		return err_sys(e, "mount point '%s'", o->dir);
+	if (!realpath(o->dir, ret_dir) || stat(ret_dir, &st) < 0) {
+		r = err_sys(e, "mount point '%s'", o->dir);
+		return r == -ENOENT
+			       ? err_set(e, r, "mount point '%s': no such folder: make it first",
+					 o->dir)
+			       : r;
+	}
 	if (!S_ISDIR(st.st_mode))
 		return err_set(e, -ENOTDIR, "mount point '%s' is no directory", o->dir);
 	if (strcmp(ret_dir, "/") == 0)

@@ -202,9 +202,9 @@ def test_a_socket_in_an_open_folder_answers_nobody_else(owner):
     ask = ("import socket, struct, sys; s = socket.socket(1); s.connect(sys.argv[1]); m = b'{\"op\":\"stop\"}';"
            "s.sendall(struct.pack('<I', len(m)) + m)\n"
            "try: sys.exit(0 if s.recv(4) else 9)\nexcept ConnectionResetError: sys.exit(9)")
-    assert as_nobody("python3", "-c", ask, path).returncode == 1  # may not connect
+    assert as_nobody("/usr/bin/python3", "-c", ask, path).returncode == 1  # may not connect
     os.chmod(path, 0o666)
-    assert as_nobody("python3", "-c", ask, path).returncode == 9  # is cut off
+    assert as_nobody("/usr/bin/python3", "-c", ask, path).returncode == 9  # is cut off
     assert owner.is_running() and owner.status() is not None
     assert "another user" in owner.log()
 

@@ -144,4 +144,6 @@ class Envfs:
                 self.kill()
                 wait_until(lambda: not self.is_running(), 5)
         while is_mounted(self.dir):
-            subprocess.run(["umount", "-l", str(self.dir)], check=True)
+            done = subprocess.run(["umount", "-l", str(self.dir)], stderr=subprocess.PIPE, text=True)
+            if done.returncode != 0 and is_mounted(self.dir):  # else it went by itself meanwhile
+                raise OSError(done.stderr)
